@@ -1,0 +1,322 @@
+//! The fit: plan → preparation → k → clusters → canonical order → names and profiles → model.
+
+use super::describe::describe;
+use super::name::names;
+use super::profile::profiles;
+use super::{quality, KTableRow, Model, Parameters, Provenance, Quality, Segment, MAX_SEGMENTS};
+use crate::cluster::{choose_k, kmeans, nearest_two, Choice, KMeansParams};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::prepare::{FeatureSpec, Plan, Preparation, CHUNK};
+use ndarray::{Array2, ArrayView2, Axis};
+use rayon::prelude::*;
+use serde_json::Value;
+use std::collections::HashSet;
+
+/// What to fit on. The caller orders rows by account key: the order is part of what makes a fit reproducible.
+#[derive(Clone, Debug)]
+pub struct FitInput {
+    pub specs: Vec<FeatureSpec>,
+    /// Rows = accounts, columns = `specs`; NaN or ±inf = missing
+    pub raw: Array2<f64>,
+    /// USD an account, for the share of volume; missing or negative counts as 0
+    pub volume: Option<Vec<f64>>,
+}
+
+impl FitInput {
+    /// From row-major values, one row an account. `InvalidParameter` unless they fill whole rows.
+    pub fn from_rows(specs: Vec<FeatureSpec>, values: Vec<f64>, volume: Option<Vec<f64>>) -> Result<Self> {
+        let rows = values.len().checked_div(specs.len()).unwrap_or(0);
+        let raw = Array2::from_shape_vec((rows, specs.len()), values)
+            .map_err(|e| Error::invalid(format!("the rows do not have {} features each: {e}", specs.len())))?;
+        Ok(FitInput { specs, raw, volume })
+    }
+}
+
+/// How to fit.
+#[derive(Clone, Debug)]
+pub struct FitOptions {
+    /// Number of segments; None = choose one of 1 to `k_max`
+    pub k: Option<usize>,
+    pub k_max: usize,
+    pub seed: u64,
+    /// Starts of k-means, the best of which counts
+    pub n_init: usize,
+    /// See [`Plan::from_json`]
+    pub preparation: Option<Value>,
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        FitOptions { k: None, k_max: 10, seed: 1, n_init: 10, preparation: None }
+    }
+}
+
+/// A model and the segment (index into `model.segments`) of each row it was fitted on.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    pub model: Model,
+    pub labels: Vec<u32>,
+}
+
+/// Fits a model. Segments are ordered by size, largest first (ties: lexicographic centroid), and numbered from 1. The
+/// same rows in the same order and the same options give the same bytes of JSON whatever the threads.
+///
+/// Errors: `InvalidParameter` for options out of range, `NotReady` when the data cannot answer (no rows, no feature that
+/// varies, fewer distinct rows than `k`), `Cancelled`.
+pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<Fit> {
+    check(&input, options)?;
+    let FitInput { specs, raw, volume } = input;
+    let plan = Plan::from_json(options.preparation.as_ref(), &specs)?;
+    let (preparation, data) = Preparation::fit(&plan, &specs, raw.view(), control)?;
+    let rows = data.nrows();
+
+    let (k, choice) = match options.k {
+        Some(k) => (k, None),
+        None if options.k_max == 1 || rows < 2 => (1, None),
+        None => {
+            control.phase("choosing the number of segments");
+            let choice = choose_k(data.view(), options.k_max, options.seed, options.n_init, control)?;
+            (choice.k.max(1), Some(choice))
+        }
+    };
+    enough_distinct(data.view(), k)?;
+    control.phase(format!("fitting {k} segments"));
+    let params = KMeansParams { k, n_init: options.n_init, max_iter: 300, tol: 1e-4, seed: options.seed, init: None };
+    let clusters = kmeans(data.view(), &params, control)?;
+    let Canonical { centroids, labels, sizes, inertia } = canonical(clusters.centroids, data.view(), control)?;
+    let k = centroids.nrows();
+
+    control.phase("describing segments");
+    let described = profiles(&preparation, raw.view(), &labels, k, control)?;
+    let titles: Vec<&str> = specs.iter().map(FeatureSpec::title).collect();
+    let names = names(&described.segments, &titles);
+    let volume_shares = volume_shares(volume.as_deref(), &labels, k);
+    let mut segments = Vec::with_capacity(k);
+    for (i, (name, profile)) in names.into_iter().zip(described.segments).enumerate() {
+        let mut segment = Segment {
+            id: i as i32 + 1,
+            name,
+            accounts: sizes[i],
+            share: sizes[i] as f64 / rows as f64,
+            volume_share: volume_shares.as_ref().map(|v| v[i]),
+            description: String::new(),
+            profile,
+        };
+        segment.description = describe(&segment, &described.overall, preparation.columns(), k == 1);
+        segments.push(segment);
+    }
+
+    let (silhouette, silhouette_rows) = match choice.as_ref().and_then(|c| row_of(c, k)) {
+        Some(found) => found,
+        None => quality::of_labels(data.view(), &labels, k, control)?,
+    };
+    let total = one_segment_inertia(data.view(), control)?;
+    let quality = Quality {
+        inertia,
+        separation: if k > 1 && total > 0.0 { (1.0 - inertia / total).max(0.0) } else { 0.0 },
+        silhouette,
+        silhouette_rows,
+        k_reason: match (&choice, options.k) {
+            (Some(c), _) => c.reason.clone(),
+            (None, Some(_)) => "k was given".into(),
+            (None, None) => "only one segment was allowed".into(),
+        },
+        k_table: choice.as_ref().map(table).unwrap_or_default(),
+        explained_variance: preparation.pca().map_or(1.0, |p| p.explained()),
+        iterations: clusters.iterations as u64,
+    };
+    let mut warnings = preparation.warnings();
+    if let (1, Some(c)) = (k, &choice) {
+        warnings.push(c.reason.clone());
+    }
+    warnings.extend(small_segments(&segments, rows));
+    let provenance = Provenance {
+        seed: options.seed,
+        rows: rows as u64,
+        sampled_from: None,
+        rows_hash: rows_hash(raw.view(), control)?,
+        prng: "chacha8".into(),
+        crate_version: env!("CARGO_PKG_VERSION").into(),
+        parameters: Parameters {
+            k: options.k.map(|k| k as u64),
+            k_max: options.k_max as u64,
+            n_init: options.n_init as u64,
+            preparation: options.preparation.clone(),
+        },
+        as_of: None,
+        lookback: None,
+        warnings,
+    };
+    let model = Model { preparation, centroids, segments, overall: described.overall, quality, provenance };
+    Ok(Fit { model, labels })
+}
+
+fn check(input: &FitInput, options: &FitOptions) -> Result<()> {
+    let limited = |what: &str, value: usize, limit: usize| {
+        if (1..=limit).contains(&value) {
+            Ok(())
+        } else {
+            Err(Error::invalid(format!("{what} must be between 1 and {limit}, got {value}")))
+        }
+    };
+    limited("k", options.k.unwrap_or(1), MAX_SEGMENTS)?;
+    limited("k_max", options.k_max, MAX_SEGMENTS)?;
+    limited("n_init", options.n_init, 1000)?;
+    match &input.volume {
+        Some(v) if v.len() != input.raw.nrows() => {
+            Err(Error::invalid(format!("{} volumes for {} rows", v.len(), input.raw.nrows())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn row_bytes<'a>(row: impl Iterator<Item = &'a f64>, buffer: &mut Vec<u8>) {
+    buffer.clear();
+    for &x in row {
+        // One pattern for every NaN and one for both zeros: what is equal to us must hash the same.
+        let x = if x.is_nan() { f64::NAN } else { x + 0.0 };
+        let bits = if x.is_nan() { 0x7ff8_0000_0000_0000 } else { x.to_bits() };
+        buffer.extend_from_slice(&bits.to_le_bytes());
+    }
+}
+
+/// k-means of more segments than distinct rows would leave some empty.
+fn enough_distinct(data: ArrayView2<f64>, k: usize) -> Result<()> {
+    let mut seen = HashSet::new();
+    let mut bytes = Vec::new();
+    for row in data.outer_iter() {
+        if seen.len() >= k {
+            return Ok(());
+        }
+        row_bytes(row.iter(), &mut bytes);
+        seen.insert(xxhash_rust::xxh3::xxh3_128(&bytes));
+    }
+    if seen.len() >= k {
+        return Ok(());
+    }
+    Err(Error::not_ready(format!("{k} segments asked for, but there are only {} distinct accounts", seen.len()))
+        .hint(format!("ask for at most {} segments, or leave k out to have it chosen", seen.len())))
+}
+
+struct Canonical {
+    centroids: Array2<f64>,
+    labels: Vec<u32>,
+    sizes: Vec<u64>,
+    inertia: f64,
+}
+
+/// Orders centroids by size and labels every row with the function that scores later, so that a training row can never be
+/// scored differently. A row at equal distance goes to the lower index, which the order decides: hence the rounds (two
+/// unless distances tie). A centroid without rows goes.
+fn canonical(mut centroids: Array2<f64>, data: ArrayView2<f64>, control: &Control) -> Result<Canonical> {
+    let mut round = 0;
+    loop {
+        let (labels, sizes, inertia) = label(centroids.view(), data, control)?;
+        let mut order: Vec<usize> = (0..sizes.len()).filter(|&i| sizes[i] > 0).collect();
+        order.sort_by(|&a, &b| {
+            let (x, y) = (centroids.row(a), centroids.row(b));
+            let lexicographic = || x.iter().zip(y.iter()).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne());
+            sizes[b].cmp(&sizes[a]).then_with(|| lexicographic().unwrap_or(std::cmp::Ordering::Equal))
+        });
+        let settled = order.len() == sizes.len() && order.iter().enumerate().all(|(i, &o)| i == o);
+        if settled || (round >= 5 && order.len() == sizes.len()) {
+            return Ok(Canonical { centroids, labels, sizes, inertia });
+        }
+        centroids = centroids.select(Axis(0), &order);
+        round += 1;
+    }
+}
+
+/// Label of each row, rows a label, and the sum of squared distances (chunk sums in index order).
+fn label(centroids: ArrayView2<f64>, data: ArrayView2<f64>, control: &Control) -> Result<(Vec<u32>, Vec<u64>, f64)> {
+    let (rows, k) = (data.nrows(), centroids.nrows());
+    let mut labels = vec![0u32; rows];
+    let sums: Vec<f64> = labels
+        .par_chunks_mut(CHUNK)
+        .zip(data.axis_chunks_iter(Axis(0), CHUNK).into_par_iter())
+        .map(|(labels, rows)| {
+            control.check()?;
+            let mut own = Vec::new();
+            let mut sum = 0.0;
+            for (label, row) in labels.iter_mut().zip(rows.outer_iter()) {
+                own.clear();
+                own.extend(row.iter());
+                let near = nearest_two(&own, centroids);
+                *label = near.index as u32;
+                sum += near.distance2;
+            }
+            Ok(sum)
+        })
+        .collect::<Result<_>>()?;
+    let mut sizes = vec![0u64; k];
+    labels.iter().for_each(|&l| sizes[l as usize] += 1);
+    Ok((labels, sizes, sums.iter().fold(0.0, |s, x| s + x)))
+}
+
+/// Sum of squared distances to the mean of all rows.
+fn one_segment_inertia(data: ArrayView2<f64>, control: &Control) -> Result<f64> {
+    let mut mean = Array2::<f64>::zeros((1, data.ncols()));
+    for rows in data.axis_chunks_iter(Axis(0), CHUNK) {
+        control.check()?;
+        let mut part = vec![0.0; data.ncols()];
+        for row in rows.outer_iter() {
+            part.iter_mut().zip(row).for_each(|(s, x)| *s += x);
+        }
+        mean.iter_mut().zip(part).for_each(|(m, s)| *m += s / data.nrows() as f64);
+    }
+    label(mean.view(), data, control).map(|(_, _, inertia)| inertia)
+}
+
+fn volume_shares(volume: Option<&[f64]>, labels: &[u32], k: usize) -> Option<Vec<f64>> {
+    let mut sums = vec![0.0; k];
+    for (&v, &label) in volume?.iter().zip(labels) {
+        if v.is_finite() && v > 0.0 {
+            sums[label as usize] += v;
+        }
+    }
+    let total = sums.iter().fold(0.0, |s, v| s + v);
+    (total > 0.0 && total.is_finite()).then(|| sums.iter().map(|s| (s / total).min(1.0)).collect())
+}
+
+fn row_of(choice: &Choice, k: usize) -> Option<(Option<f64>, u64)> {
+    let row = choice.rows.iter().find(|r| r.k == k && k > 1)?;
+    Some((row.silhouette.is_finite().then_some(row.silhouette), choice.silhouette_rows as u64))
+}
+
+fn table(choice: &Choice) -> Vec<KTableRow> {
+    let row = |r: &crate::cluster::KRow| KTableRow {
+        k: r.k as u64,
+        inertia: r.inertia,
+        silhouette: r.silhouette.is_finite().then_some(r.silhouette),
+        smallest: r.smallest,
+    };
+    choice.rows.iter().map(row).collect()
+}
+
+/// Segments too small to trust: below 30 accounts or 1 % of them, whichever is more.
+fn small_segments(segments: &[Segment], rows: usize) -> Vec<String> {
+    let limit = (rows as f64 * 0.01).max(30.0);
+    let small = segments.iter().filter(|s| segments.len() > 1 && (s.accounts as f64) < limit);
+    small
+        .map(|s| {
+            let least = limit.ceil();
+            format!("segment {} \"{}\" has only {} accounts (fewer than {least})", s.id, s.name, s.accounts)
+        })
+        .collect()
+}
+
+fn rows_hash(raw: ArrayView2<f64>, control: &Control) -> Result<String> {
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    hash.update(&(raw.nrows() as u64).to_le_bytes());
+    hash.update(&(raw.ncols() as u64).to_le_bytes());
+    let mut bytes = Vec::new();
+    for (i, row) in raw.outer_iter().enumerate() {
+        if i % CHUNK == 0 {
+            control.check()?;
+        }
+        row_bytes(row.iter(), &mut bytes);
+        hash.update(&bytes);
+    }
+    Ok(format!("{:032x}", hash.digest128()))
+}

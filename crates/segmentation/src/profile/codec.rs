@@ -1,0 +1,198 @@
+//! Little-endian bytes with variable-length integers, and a reader that never panics on what it is given.
+
+use crate::error::{Error, Kind, Result};
+
+/// Where bytes are written to; a plain `Vec<u8>` or one that lives in a PostgreSQL memory context.
+pub trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+
+    fn u8(&mut self, v: u8) {
+        self.put(&[v]);
+    }
+    fn u64(&mut self, v: u64) {
+        self.put(&v.to_le_bytes());
+    }
+    fn i64(&mut self, v: i64) {
+        self.put(&v.to_le_bytes());
+    }
+    fn f64(&mut self, v: f64) {
+        self.put(&v.to_bits().to_le_bytes());
+    }
+    /// LEB128: 7 bits a byte, low first.
+    fn var(&mut self, v: u64) {
+        self.var128(u128::from(v));
+    }
+    fn var128(&mut self, mut v: u128) {
+        let mut bytes = [0u8; 19];
+        let mut n = 0;
+        while v >= 0x80 {
+            bytes[n] = (v as u8) | 0x80;
+            v >>= 7;
+            n += 1;
+        }
+        bytes[n] = v as u8;
+        self.put(&bytes[..=n]);
+    }
+    /// Signed, zigzag, LEB128.
+    fn signed(&mut self, v: i128) {
+        self.var128(((v << 1) ^ (v >> 127)) as u128);
+    }
+}
+
+impl<A: allocator_api2::alloc::Allocator> Sink for allocator_api2::vec::Vec<u8, A> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Sink for std::vec::Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Reads what a [`Sink`] wrote; every short or overlong piece is an `InvalidBinary` error.
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+/// The one error for bytes that do not decode.
+pub fn malformed(what: &str) -> Error {
+    Error::new(Kind::InvalidBinary, format!("invalid binary representation: {what}"))
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Reader { bytes }
+    }
+
+    pub fn take(&mut self, n: usize) -> Result<&'a [u8]> {
+        if n > self.bytes.len() {
+            return Err(malformed("it ends too early"));
+        }
+        let (head, tail) = self.bytes.split_at(n);
+        self.bytes = tail;
+        Ok(head)
+    }
+
+    fn word(&mut self) -> Result<[u8; 8]> {
+        let mut word = [0u8; 8];
+        word.copy_from_slice(self.take(8)?);
+        Ok(word)
+    }
+
+    pub fn u8(&mut self) -> Result<u8> {
+        Ok(self.take(1)?[0])
+    }
+    pub fn u64(&mut self) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.word()?))
+    }
+    pub fn i64(&mut self) -> Result<i64> {
+        Ok(i64::from_le_bytes(self.word()?))
+    }
+    pub fn f64(&mut self) -> Result<f64> {
+        Ok(f64::from_bits(self.u64()?))
+    }
+
+    pub fn var128(&mut self) -> Result<u128> {
+        let mut v = 0u128;
+        for shift in (0..).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u128::from(byte & 0x7F);
+            if shift > 126 || (bits << shift) >> shift != bits {
+                return Err(malformed("an integer is too long"));
+            }
+            v |= bits << shift;
+            if byte & 0x80 == 0 {
+                // A padded form would give one value two encodings, and equal profiles different bytes.
+                if byte == 0 && shift > 0 {
+                    return Err(malformed("an integer is padded"));
+                }
+                break;
+            }
+        }
+        Ok(v)
+    }
+
+    pub fn var(&mut self) -> Result<u64> {
+        u64::try_from(self.var128()?).map_err(|_| malformed("an integer is too long"))
+    }
+
+    /// A count or index that has to stay below `limit`.
+    pub fn below(&mut self, limit: u64, what: &str) -> Result<usize> {
+        let v = self.var()?;
+        if v >= limit {
+            return Err(malformed(&format!("{what} is {v}, which is not below {limit}")));
+        }
+        Ok(v as usize)
+    }
+
+    pub fn signed(&mut self) -> Result<i128> {
+        let v = self.var128()?;
+        Ok(((v >> 1) as i128) ^ -((v & 1) as i128))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub fn end(&self) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        Err(malformed(&format!("{} bytes are left over", self.bytes.len())))
+    }
+}
+
+/// Bytes as `\x…`, as PostgreSQL's bytea does: exact, and portable between servers of any byte order.
+pub fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(2 + 2 * bytes.len());
+    text.push_str("\\x");
+    for b in bytes {
+        text.push(DIGITS[usize::from(b >> 4)] as char);
+        text.push(DIGITS[usize::from(b & 15)] as char);
+    }
+    text
+}
+
+/// The reverse of [`to_hex`]; `InvalidText` for anything else.
+pub fn from_hex(text: &str, type_name: &str) -> Result<Vec<u8>> {
+    let bad = || {
+        Error::new(Kind::InvalidText, format!("invalid input syntax for type {type_name}"))
+            .hint("its text form is \\x followed by pairs of hexadecimal digits, as this type prints itself")
+    };
+    let digits = text.trim().strip_prefix("\\x").ok_or_else(bad)?.as_bytes();
+    if digits.len() % 2 != 0 {
+        return Err(bad());
+    }
+    let digit = |b: u8| (b as char).to_digit(16).map(|d| d as u8);
+    digits.chunks_exact(2).map(|p| Some(digit(p[0])? << 4 | digit(p[1])?)).collect::<Option<Vec<u8>>>().ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_round_trip() {
+        for v in [0i128, 1, -1, 63, 64, -65, i64::MAX as i128, i64::MIN as i128, i128::MAX, i128::MIN] {
+            let mut out = Vec::new();
+            out.signed(v);
+            let mut r = Reader::new(&out);
+            assert_eq!(r.signed().unwrap(), v);
+            assert!(r.is_empty());
+        }
+    }
+
+    #[test]
+    fn bad_integers_are_errors() {
+        assert!(Reader::new(&[0x80; 30]).var128().is_err());
+        assert!(Reader::new(&[0x80, 0x00]).var().is_err());
+        assert!(Reader::new(&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]).var().is_err());
+        assert!(Reader::new(&[]).u64().is_err());
+        assert!(from_hex("\\x0", "t").is_err());
+        assert!(from_hex("00", "t").is_err());
+        assert_eq!(from_hex("\\x00fF", "t").unwrap(), vec![0, 255]);
+    }
+}

@@ -1,0 +1,210 @@
+//! A fill as the profile keeps it: a trade whose texts are hashes, whose kind is a code, and that passed the checks.
+
+use crate::error::Result;
+use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::money;
+use crate::profile::symbol;
+use crate::profile::trade::{self, Mark, Num, Text, Trade, NUMS, TEXTS};
+
+/// Kind of instrument. `Other` is any kind given that is none of the five.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Kind {
+    Spot,
+    Future,
+    Perpetual,
+    Option,
+    LeveragedToken,
+    Other,
+}
+pub const KINDS: usize = 6;
+
+/// The kind a venue's word means, in any case; words not listed are [`Kind::Other`].
+pub fn parse_kind(text: &str) -> Kind {
+    // The spellings this project itself prints first: this runs once a row, and lower-casing allocates.
+    match text {
+        "spot" => return Kind::Spot,
+        "perpetual" => return Kind::Perpetual,
+        "option" => return Kind::Option,
+        "future" => return Kind::Future,
+        _ => (),
+    }
+    match text.trim().to_ascii_lowercase().as_str() {
+        "spot" => Kind::Spot,
+        "future" | "futures" | "dated_future" => Kind::Future,
+        "perpetual" | "perp" | "swap" | "perpetual_future" => Kind::Perpetual,
+        "option" | "options" => Kind::Option,
+        "leveraged_token" | "leveraged token" | "leveraged-token" => Kind::LeveragedToken,
+        _ => Kind::Other,
+    }
+}
+
+/// Why a trade is not counted. The order is that of the counters in a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Rejection {
+    /// No time, or an infinite one.
+    Time,
+    /// A quantity below zero, NaN or infinite.
+    Quantity,
+    /// Another number that is NaN or infinite.
+    Number,
+    /// A notional or a fee beyond [`money::LIMIT_USD`].
+    TooLarge,
+}
+pub const REJECTIONS: usize = 4;
+/// What each counter is called in reports.
+pub const REJECTION_NAMES: [&str; REJECTIONS] =
+    ["no finite time", "quantity negative or not finite", "a number not finite", "amount beyond 1e20 USD"];
+
+/// Marks of a fill: those of a trade in the low bits, above them 1 + the kind (0 where no kind was given).
+const KIND_SHIFT: u16 = 12;
+const MARKS_LIMIT: u64 = ((KINDS as u64) + 1) << KIND_SHIFT;
+
+/// A checked fill. Times are finite, numbers are finite, `present` tells which fields are set.
+#[derive(Clone, Copy, Debug)]
+pub struct Fill {
+    pub at: i64,
+    pub present: u32,
+    pub marks: u16,
+    pub nums: [f64; NUMS],
+    pub symbols: [u64; TEXTS],
+}
+
+impl Default for Fill {
+    fn default() -> Self {
+        Fill { at: 0, present: 0, marks: 0, nums: [0.0; NUMS], symbols: [0; TEXTS] }
+    }
+}
+
+impl Fill {
+    /// Checks a trade. The rules are those of the documentation's table of inputs, and are applied in the order of
+    /// [`Rejection`].
+    pub fn check(trade: &Trade) -> Result<Fill, Rejection> {
+        let at = trade.executed_at.filter(|&t| t != i64::MIN && t != i64::MAX).ok_or(Rejection::Time)?;
+        if trade.num(Num::Quantity).is_some_and(|q| !(q >= 0.0 && q.is_finite())) {
+            return Err(Rejection::Quantity);
+        }
+        let mut fill = Fill { at, present: trade.present, marks: trade.marks, ..Fill::default() };
+        let mut bits = trade.present;
+        while bits != 0 {
+            let i = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            if i < NUMS {
+                if !trade.nums[i].is_finite() {
+                    return Err(Rejection::Number);
+                }
+                // -0 and 0 are equal but not byte-equal.
+                fill.nums[i] = trade.nums[i] + 0.0;
+            } else if i - NUMS == Text::Kind as usize {
+                fill.marks |= (parse_kind(trade.texts[i - NUMS]) as u16 + 1) << KIND_SHIFT;
+                fill.present &= !(1 << i);
+            } else {
+                fill.symbols[i - NUMS] = symbol::hash(trade.texts[i - NUMS]);
+            }
+        }
+        let beyond = |usd: f64| !(usd.abs() <= money::LIMIT_USD);
+        if fill.notional_usd().is_some_and(beyond) || fill.num(Num::FeeUsd).is_some_and(beyond) {
+            return Err(Rejection::TooLarge);
+        }
+        Ok(fill)
+    }
+
+    pub fn num(&self, field: Num) -> Option<f64> {
+        (self.present & (1 << field as usize) != 0).then_some(self.nums[field as usize])
+    }
+
+    pub fn symbol(&self, field: Text) -> Option<u64> {
+        (self.present & (1 << (NUMS + field as usize)) != 0).then_some(self.symbols[field as usize])
+    }
+
+    pub fn mark(&self, mark: Mark) -> Option<bool> {
+        trade::mark(self.marks, mark)
+    }
+
+    /// The kind as an index below [`KINDS`]; `None` where the trade gave none.
+    pub fn kind(&self) -> Option<usize> {
+        usize::from(self.marks >> KIND_SHIFT).checked_sub(1)
+    }
+
+    /// Absolute USD notional: `notional_usd` where given; else, with multiplier c (1 where not given), q·c·S for an
+    /// option (S the price of the underlying), q·c for an inverse contract (its face is in USD), q·c·p otherwise.
+    /// `None` where a factor is missing: the strike or the premium never stands in for S.
+    pub fn notional_usd(&self) -> Option<f64> {
+        if let Some(n) = self.num(Num::NotionalUsd) {
+            return Some(n.abs());
+        }
+        let face = self.num(Num::Quantity)? * self.num(Num::ContractSize).unwrap_or(1.0);
+        if self.kind() == Some(Kind::Option as usize) {
+            return Some((face * self.num(Num::UnderlyingPrice)?).abs());
+        }
+        if self.mark(Mark::Inverse) == Some(true) {
+            return Some(face.abs());
+        }
+        Some((face * self.num(Num::Price)?).abs())
+    }
+
+    /// Hash of what concentration is measured over: the underlying, or the instrument where none was given.
+    pub fn underlying(&self) -> Option<u64> {
+        self.symbol(Text::Underlying).or_else(|| self.symbol(Text::Instrument))
+    }
+
+    /// Writes the fill as working bytes; [`Fill::read`] reads them back.
+    pub fn write(&self, out: &mut impl Sink) {
+        out.put(&self.present.to_le_bytes());
+        out.put(&self.marks.to_le_bytes());
+        out.i64(self.at);
+        let mut bits = self.present;
+        while bits != 0 {
+            let i = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            if i < NUMS {
+                out.f64(self.nums[i]);
+            } else {
+                out.u64(self.symbols[i - NUMS]);
+            }
+        }
+    }
+
+    pub fn read(r: &mut Reader) -> Result<Fill> {
+        let head = r.take(6)?;
+        let mut fill = Fill {
+            present: u32::from_le_bytes([head[0], head[1], head[2], head[3]]),
+            marks: u16::from_le_bytes([head[4], head[5]]),
+            at: r.i64()?,
+            ..Fill::default()
+        };
+        fill.read_fields(|r| r.u64(), r)?;
+        Ok(fill)
+    }
+
+    /// Reads the present fields; `symbol` reads one symbol, inline or through a dictionary.
+    pub fn read_fields<'a>(
+        &mut self,
+        mut symbol: impl FnMut(&mut Reader<'a>) -> Result<u64>,
+        r: &mut Reader<'a>,
+    ) -> Result<()> {
+        if self.present >> (NUMS + TEXTS) != 0 || u64::from(self.marks) >= MARKS_LIMIT {
+            return Err(malformed("a fill has unknown fields"));
+        }
+        let mut bits = self.present;
+        while bits != 0 {
+            let i = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            if i < NUMS {
+                self.nums[i] = r.f64()?;
+                if !self.nums[i].is_finite() {
+                    return Err(malformed("a fill has a number that is not finite"));
+                }
+            } else {
+                self.symbols[i - NUMS] = symbol(r)?;
+            }
+        }
+        if self.notional_usd().is_some_and(|n| n > money::LIMIT_USD)
+            || self.num(Num::FeeUsd).is_some_and(|f| f.abs() > money::LIMIT_USD)
+        {
+            return Err(malformed("a fill has an amount beyond the limit"));
+        }
+        Ok(())
+    }
+}

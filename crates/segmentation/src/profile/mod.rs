@@ -1,0 +1,26 @@
+//! Trades → account profile → features.
+//!
+//! A profile is the mergeable summary of an account's trades. Up to [`state::SPARSE_FILLS`] fills it keeps the fills
+//! themselves (*sparse*), beyond that exact sums, bounded sets and ordered fragments (*dense*). Which of the two
+//! depends only on the multiset of trades, so any partition, order and tree of merging gives the same bytes.
+//!
+//! The classes of state (G: exact sums that form a group; M: monoids such as sets and extremes; O: states that need
+//! time order) are those of the project's specification; each file says which one it holds.
+
+pub mod allocation;
+pub mod codec;
+pub mod days;
+pub mod dense;
+pub mod distinct;
+pub mod features;
+pub mod fill;
+pub mod money;
+pub mod numeric;
+pub mod ordered;
+pub mod state;
+pub mod stored;
+pub mod symbol;
+pub mod trade;
+
+pub use features::{Feature, FeatureValue, FEATURES};
+pub use state::State;

@@ -1,0 +1,54 @@
+//! Money as exact fixed-point integers: units of 1e-9 USD in an `i128`.
+//!
+//! Integer sums do not depend on the order of adding, so a profile is the same whatever the workers did; and they
+//! can be subtracted exactly. One amount is bounded by [`LIMIT_USD`], so 1e9 of them fit many times over.
+
+/// Largest absolute amount of one trade, in USD; beyond it a trade is rejected and counted.
+pub const LIMIT_USD: f64 = 1e20;
+
+/// Units in one USD.
+pub const UNITS: f64 = 1e9;
+
+/// Nearest unit, ties to even, of an amount in USD; `None` for NaN and for anything beyond [`LIMIT_USD`].
+pub fn from_usd(usd: f64) -> Option<i128> {
+    if !(usd.abs() <= LIMIT_USD) {
+        return None;
+    }
+    let scaled = usd * UNITS;
+    // Adding and taking away 1.5 * 2^52 rounds to the nearest integer, ties to even, while below 2^51; above it an
+    // f64 of this size is a multiple of 1/2 at the finest, and above 2^53 already whole.
+    const SHIFT: f64 = 6_755_399_441_055_744.0;
+    if scaled.abs() < 2_251_799_813_685_248.0 {
+        return Some(((scaled + SHIFT) - SHIFT) as i64 as i128);
+    }
+    Some(libm::rint(scaled) as i128)
+}
+
+/// The amount in USD, rounded to the nearest f64.
+pub fn to_usd(units: i128) -> f64 {
+    units as f64 / UNITS
+}
+
+/// `part / whole` as a number, `None` where `whole` is zero.
+pub fn ratio(part: i128, whole: i128) -> Option<f64> {
+    (whole != 0).then(|| part as f64 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_to_the_nearest_unit() {
+        assert_eq!(from_usd(0.1 * 3.0), Some(300_000_000));
+        assert_eq!(from_usd(-1.0), Some(-1_000_000_000));
+        assert_eq!(from_usd(2_251_799.813_685_249), Some(2_251_799_813_685_249));
+        // The f64 nearest to 1e29.
+        assert_eq!(from_usd(1e20), Some(99_999_999_999_999_991_433_150_857_216));
+        assert_eq!(from_usd(1.0001e20), None);
+        assert_eq!(from_usd(f64::NAN), None);
+        assert_eq!(from_usd(f64::NEG_INFINITY), None);
+        assert_eq!(from_usd(5e-324), Some(0));
+        assert_eq!(from_usd(2.5e-9), Some(2));
+    }
+}

@@ -1,0 +1,363 @@
+//! The model: known clusterings, names and figures, scoring, JSON, and the edges.
+//! `data/prepare_oracle.json` was written by `data/prepare_oracle.py` (scikit-learn, numpy).
+
+#[path = "model/damage.rs"]
+mod damage;
+
+use ndarray::{array, Array2};
+use segmentation::cluster::adjusted_rand_index;
+use segmentation::model::{fit, Fit, FitInput, FitOptions, Model};
+use segmentation::prepare::{FeatureSpec, Transform};
+use segmentation::{Control, Kind, Result};
+use serde_json::{json, Map, Value};
+
+fn close(a: f64, b: f64, tolerance: f64) {
+    assert!((a - b).abs() <= tolerance * b.abs().max(1e-3), "{a} is not {b}");
+}
+
+fn spec(name: &str, label: &str, unit: &str, transform: Transform) -> FeatureSpec {
+    FeatureSpec { name: name.into(), label: label.into(), unit: unit.into(), group: "all".into(), transform }
+}
+
+fn iris() -> FitInput {
+    let values: Vec<f64> = include_str!("data/iris.csv")
+        .lines()
+        .skip(1)
+        .flat_map(|l| l.split(',').take(4).map(|x| x.parse().unwrap()).collect::<Vec<f64>>())
+        .collect();
+    let specs = ["sepal_length", "sepal_width", "petal_length", "petal_width"];
+    FitInput {
+        specs: specs.iter().map(|n| spec(n, &n.replace('_', " "), "cm", Transform::Identity)).collect(),
+        raw: Array2::from_shape_vec((150, 4), values).unwrap(),
+        volume: None,
+    }
+}
+
+fn species() -> Vec<u32> {
+    (0..150).map(|i| i / 50).collect()
+}
+
+fn plain() -> Value {
+    json!({"transform": "identity", "winsorise": null, "scale": "standard", "pca": null})
+}
+
+fn run(input: FitInput, k: Option<usize>, preparation: Value) -> Result<Fit> {
+    let options = FitOptions { k, preparation: Some(preparation), ..FitOptions::default() };
+    fit(input, &options, &Control::new())
+}
+
+/// Three kinds of accounts: retail, market makers, whales; some figures missing.
+fn accounts() -> (FitInput, Vec<u32>) {
+    let mut state = 1u64;
+    let mut random = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let mut raw = Vec::new();
+    let mut truth = Vec::new();
+    for i in 0..300u32 {
+        let kind = if i < 180 {
+            0
+        } else if i < 260 {
+            1
+        } else {
+            2
+        };
+        let (size, maker, spot) = [(1e4, 0.2, 0.9), (2e6, 0.9, 0.3), (5e7, 0.3, 0.1)][kind as usize];
+        raw.extend([size * (0.5 + random()), maker + 0.1 * random(), spot * (0.7 + 0.3 * random()), 1.0]);
+        if i % 29 == 0 {
+            let at = raw.len() - 2;
+            raw[at] = f64::NAN;
+        }
+        truth.push(kind);
+    }
+    let raw = Array2::from_shape_vec((300, 4), raw).unwrap();
+    let specs = vec![
+        spec("volume_usd", "trading volume", "USD", Transform::Asinh),
+        spec("maker_ratio", "maker share", "share", Transform::Identity),
+        spec("share_spot", "spot share", "share", Transform::Hellinger),
+        spec("always", "always the same", "", Transform::Identity),
+    ];
+    let volume = Some(raw.column(0).to_vec());
+    (FitInput { specs, raw, volume }, truth)
+}
+
+#[test]
+fn iris_is_clustered_as_scikit_learn_does() {
+    let f = run(iris(), Some(3), plain()).unwrap();
+    let q = &f.model.quality;
+    close(q.inertia, 139.8204963597, 1e-6);
+    let sizes: Vec<u64> = f.model.segments.iter().map(|s| s.accounts).collect();
+    assert_eq!(sizes, [53, 50, 47]);
+    assert_eq!(f.model.segments.iter().map(|s| s.id).collect::<Vec<_>>(), [1, 2, 3]);
+    let oracle: Value = serde_json::from_str(include_str!("data/prepare_oracle.json")).unwrap();
+    close(q.silhouette.unwrap(), oracle["standard_kmeans"]["silhouette"].as_f64().unwrap(), 1e-6);
+    close(q.separation, 1.0 - 139.8204963597 / 600.0, 1e-6);
+    assert_eq!((q.silhouette_rows, q.explained_variance, q.k_reason.as_str()), (150, 1.0, "k was given"));
+
+    let mut raw_scale = plain();
+    raw_scale["scale"] = Value::Null;
+    let f = run(iris(), Some(3), raw_scale).unwrap();
+    close(f.model.quality.inertia, 78.85144143, 1e-6);
+    close(f.model.quality.silhouette.unwrap(), 0.5528190124, 1e-6);
+    let sizes: Vec<u64> = f.model.segments.iter().map(|s| s.accounts).collect();
+    assert_eq!(sizes, [62, 50, 38]);
+    close(adjusted_rand_index(&f.labels, &species()), 0.7302382723, 1e-9);
+    for (got, expected) in f.model.centroids().row(0).iter().zip([5.9016129, 2.74838710, 4.39354839, 1.43387097]) {
+        close(*got, expected, 1e-7);
+    }
+}
+
+#[test]
+fn k_is_chosen_when_not_given() {
+    let f = run(iris(), None, plain()).unwrap();
+    let q = &f.model.quality;
+    assert_eq!(f.model.k(), 2); // what the silhouette of iris says
+    assert_eq!(q.k_table.len(), 9);
+    let row = q.k_table.iter().find(|r| r.k == 2).unwrap();
+    assert_eq!((q.silhouette, q.silhouette_rows), (row.silhouette, 150));
+    assert!(!q.k_reason.is_empty());
+}
+
+#[test]
+fn profiles_are_in_original_units() {
+    let f = run(iris(), Some(3), plain()).unwrap();
+    let setosa = &f.model.segments[f.labels[0] as usize];
+    let p = &setosa.profile[2];
+    // numpy.quantile of the 50 setosa petal lengths, and of all 150
+    assert_eq!((p.feature.as_str(), p.n), ("petal_length", 50));
+    close(p.q25.unwrap(), 1.4, 1e-12);
+    close(p.median.unwrap(), 1.5, 1e-12);
+    close(p.q75.unwrap(), 1.575, 1e-12);
+    close(p.mean.unwrap(), 1.462, 1e-12);
+    close(p.lift.unwrap(), 1.462 / 3.758, 1e-9);
+    close(p.z.unwrap(), (1.5 - 4.35) / (1.482602218505602 * 1.25), 1e-9);
+    // (1.462 - mean) / population sd of all
+    close(p.difference.unwrap(), (1.462 - 3.758) / 1.7594040657753032, 1e-9);
+    assert_eq!(setosa.name, "low petal length, low petal width");
+    assert_eq!(
+        setosa.description,
+        "50 accounts (33.3 %); petal length 1.50 cm (all: 4.35 cm); petal width 0.20 cm (all: 1.30 cm)"
+    );
+    assert_eq!(f.model.overall[2].n, 150);
+    close(f.model.overall[2].median.unwrap(), 4.35, 1e-12);
+}
+
+#[test]
+fn planted_accounts_are_found_named_and_explained() {
+    let (input, truth) = accounts();
+    let f = run(input, None, Value::Null).unwrap();
+    // Not 1: an account whose spot share is missing looks like the median account.
+    assert!(adjusted_rand_index(&f.labels, &truth) > 0.98);
+    let names: Vec<&str> = f.model.segments.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "low trading volume, high spot share",
+            "high maker share, high trading volume",
+            "low spot share, high trading volume"
+        ]
+    );
+    let total: f64 = f.model.segments.iter().map(|s| s.volume_share.unwrap()).sum();
+    close(total, 1.0, 1e-12);
+    let d = &f.model.segments[1].description;
+    assert!(d.starts_with("82 accounts (27.3 %), ") && d.contains("; maker share 0.9"), "{d}");
+    assert!(f.model.segments[2].description.contains("00,000 USD (all: "), "{}", f.model.segments[2].description);
+    let warnings = f.model.provenance.warnings.join("\n");
+    assert!(warnings.contains("feature \"always\" left out: constant (every value is 1)"), "{warnings}");
+    assert!(warnings.contains("feature \"share_spot\": 11 of 300 values missing"), "{warnings}");
+    assert_eq!(f.model.feature_names(), ["volume_usd", "maker_ratio", "share_spot", "always"]);
+    let p = &f.model.provenance;
+    assert_eq!((p.rows, p.prng.as_str(), p.rows_hash.len()), (300, "chacha8", 32));
+}
+
+#[test]
+fn a_training_row_is_scored_as_it_was_labelled() {
+    for preparation in [json!({}), plain(), json!({"pca": {"components": 1}}), json!({"winsorise": [0.1, 0.9]})] {
+        let (input, _) = accounts();
+        let raw = input.raw.clone();
+        let f = run(input, Some(4), preparation).unwrap();
+        let back = Model::from_json(&f.model.to_json().unwrap()).unwrap();
+        let mut scratch = Vec::new();
+        for (row, &label) in raw.outer_iter().zip(&f.labels) {
+            let a = f.model.assign(&row.to_vec()).unwrap();
+            assert_eq!(a.index, label as usize);
+            assert_eq!(a, back.assign_with(&row.to_vec(), &mut scratch).unwrap());
+            assert_eq!(a.segment_id, label as i32 + 1);
+            assert!(a.margin.is_some_and(|m| (0.0..=1.0).contains(&m)) && a.second_id != Some(a.segment_id));
+        }
+    }
+}
+
+/// Whole numbers: many rows lie exactly between two centroids.
+#[test]
+fn ties_are_scored_as_labelled_too() {
+    for k in 1..=8 {
+        let raw = Array2::from_shape_fn((400, 2), |(i, j)| if j == 0 { (i % 8) as f64 } else { (i / 8 % 4) as f64 });
+        let specs = vec![spec("a", "a", "", Transform::Identity), spec("b", "b", "", Transform::Identity)];
+        let preparation = json!({"winsorise": null, "scale": null, "pca": null, "weights": null});
+        let f = run(FitInput { specs, raw: raw.clone(), volume: None }, Some(k), preparation).unwrap();
+        let sizes: Vec<u64> = f.model.segments.iter().map(|s| s.accounts).collect();
+        assert_eq!(sizes.iter().sum::<u64>(), 400);
+        for (row, &label) in raw.outer_iter().zip(&f.labels) {
+            assert_eq!(f.model.assign(&row.to_vec()).unwrap().index, label as usize);
+        }
+    }
+}
+
+#[test]
+fn missing_features_are_counted_and_too_many_are_said_so() {
+    let f = run(iris(), Some(3), plain()).unwrap();
+    let a = f.model.assign(&[5.0, f64::NAN, 1.4, 0.2]).unwrap();
+    assert_eq!((a.imputed, a.insufficient), (1, false));
+    let a = f.model.assign(&[5.0, f64::NAN, f64::INFINITY, 0.2]).unwrap();
+    assert_eq!((a.imputed, a.insufficient), (2, true));
+    assert!(f.model.assign(&[f64::NAN; 4]).unwrap().insufficient);
+    assert_eq!(f.model.assign(&[1.0; 3]).unwrap_err().kind, Kind::InvalidParameter);
+    let extreme = f.model.assign(&[f64::MAX, -f64::MAX, f64::MAX, 5e-324]).unwrap();
+    assert!(extreme.distance.is_finite() && extreme.margin.is_some_and(f64::is_finite));
+}
+
+#[test]
+fn named_features() {
+    let f = run(iris(), Some(3), plain()).unwrap();
+    let named = |v: Value| f.model.assign_named(v.as_object().unwrap());
+    let all = json!({"petal_width": 0.2, "sepal_length": 5, "sepal_width": 3.5, "petal_length": 1.4});
+    assert_eq!(named(all).unwrap(), f.model.assign(&[5.0, 3.5, 1.4, 0.2]).unwrap());
+    let a = named(json!({"petal_width": null, "sepal_length": 5, "petal_length": 1.4})).unwrap();
+    assert_eq!(a.imputed, 2);
+    let e = named(json!({"petal_witdh": 0.2})).unwrap_err();
+    assert_eq!((e.kind, e.message.as_str()), (Kind::InvalidParameter, "the model has no feature \"petal_witdh\""));
+    assert_eq!(e.hint.as_deref(), Some("its features: sepal_length, sepal_width, petal_length, petal_width"));
+    let e = named(json!({"petal_width": "wide"})).unwrap_err();
+    assert_eq!(e.message, "feature \"petal_width\" must be a number, got \"wide\"");
+    assert!(f.model.assign_named(&Map::new()).unwrap().insufficient);
+}
+
+#[test]
+fn one_segment_is_an_answer() {
+    let f = run(iris(), Some(1), plain()).unwrap();
+    let s = &f.model.segments[0];
+    assert_eq!((s.name.as_str(), s.description.as_str()), ("all accounts", "150 accounts (100.0 %)"));
+    let a = f.model.assign(&[5.0, 3.5, 1.4, 0.2]).unwrap();
+    assert_eq!((a.index, a.second_id, a.margin), (0, None, None));
+    assert_eq!((f.model.quality.silhouette, f.model.quality.separation), (None, 0.0));
+    Model::from_json(&f.model.to_json().unwrap()).unwrap();
+
+    let raw = array![[1.0], [2.0]];
+    let specs = vec![spec("a", "", "", Transform::Identity)];
+    let f = run(FitInput { specs, raw, volume: None }, None, plain()).unwrap();
+    assert_eq!(f.model.k(), 1);
+    assert!(f.model.provenance.warnings.iter().any(|w| w.starts_with("no segment structure")));
+}
+
+#[test]
+fn what_the_data_cannot_answer() {
+    let error = |raw: Array2<f64>, k: Option<usize>, p: Value| {
+        let specs = (0..raw.ncols()).map(|i| spec(&format!("f{i}"), "", "", Transform::Identity)).collect();
+        run(FitInput { specs, raw, volume: None }, k, p).unwrap_err()
+    };
+    let e = error(Array2::from_elem((50, 2), 7.0), None, json!({}));
+    assert_eq!(e.kind, Kind::NotReady);
+    assert!(e.message.starts_with("every feature is constant") && e.hint.is_some(), "{}", e.message);
+    assert_eq!(error(Array2::zeros((0, 2)), None, json!({})).kind, Kind::NotReady);
+    assert_eq!(error(Array2::zeros((1, 2)), Some(1), json!({})).kind, Kind::NotReady);
+    let two = Array2::from_shape_fn((50, 2), |(i, _)| (i % 2) as f64);
+    let e = error(two.clone(), Some(3), plain());
+    assert_eq!(e.kind, Kind::NotReady);
+    assert_eq!(e.message, "3 segments asked for, but there are only 2 distinct accounts");
+    for (k, k_max, n_init) in [(Some(0), 10, 10), (Some(10_001), 10, 10), (None, 0, 10), (None, 10, 0)] {
+        let options = FitOptions { k, k_max, n_init, ..FitOptions::default() };
+        assert_eq!(fit(iris(), &options, &Control::new()).unwrap_err().kind, Kind::InvalidParameter);
+    }
+    let mut input = iris();
+    input.volume = Some(vec![1.0]);
+    assert_eq!(run(input, None, plain()).unwrap_err().message, "1 volumes for 150 rows");
+    let control = Control::new();
+    control.cancel();
+    assert_eq!(fit(iris(), &FitOptions::default(), &control).unwrap_err().kind, Kind::Cancelled);
+}
+
+#[test]
+fn a_column_without_values_and_infinities_do_no_harm() {
+    let mut input = iris();
+    input.raw.column_mut(1).fill(f64::NAN);
+    input.raw[[3, 0]] = f64::INFINITY;
+    input.raw[[4, 0]] = f64::NEG_INFINITY;
+    input.volume = Some(vec![f64::NAN; 150]);
+    let f = run(input, Some(3), json!({})).unwrap();
+    let warnings = f.model.provenance.warnings.join("\n");
+    assert!(warnings.contains("\"sepal_width\" left out: missing in every row"), "{warnings}");
+    assert!(warnings.contains("\"sepal_length\": 2 of 150 values missing (2 infinite)"), "{warnings}");
+    for s in &f.model.segments {
+        assert_eq!(
+            (s.profile[1].n, s.profile[1].median, s.profile[1].difference, s.volume_share),
+            (0, None, None, None)
+        );
+    }
+    // The dropped feature keeps its place and does not count as missing.
+    let a = f.model.assign(&[5.0, f64::NAN, 1.4, 0.2]).unwrap();
+    assert_eq!(a.imputed, 0);
+    Model::from_json(&f.model.to_json().unwrap()).unwrap();
+}
+
+#[test]
+fn names_are_unique() {
+    // Four corners of a square, and the same label for everything.
+    let raw = Array2::from_shape_fn((200, 3), |(i, j)| match j {
+        0 => (i % 4) as f64 * 10.0 + (i as f64 * 0.7).sin(),
+        1 => (i % 4) as f64 * 10.0 + (i as f64 * 0.9).cos(),
+        _ => (i as f64 * 1.3).sin(),
+    });
+    let specs = (0..3).map(|i| spec(&format!("f{i}"), "size", "", Transform::Identity)).collect();
+    let f = run(FitInput { specs, raw, volume: None }, Some(4), json!({"pca": null})).unwrap();
+    let mut names: Vec<&str> = f.model.segments.iter().map(|s| s.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), 4, "{names:?}");
+}
+
+#[test]
+fn the_same_bytes_for_any_number_of_threads() {
+    let raw = Array2::from_shape_fn((9_000, 6), |(i, j)| {
+        (i % 3) as f64 * 8.0 * ((j % 3) as f64 - 1.0) + ((i * (j + 3)) as f64 * 0.37).sin() * 3.0
+    });
+    let specs: Vec<FeatureSpec> =
+        (0..6).map(|i| spec(&format!("f{i}"), &format!("feature {i}"), "", Transform::SignedLog1p)).collect();
+    let json = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let input = FitInput { specs: specs.clone(), raw: raw.clone(), volume: Some(raw.column(1).to_vec()) };
+        let options = FitOptions { k_max: 4, n_init: 3, ..FitOptions::default() };
+        let f = pool.install(|| fit(input, &options, &Control::new())).unwrap();
+        (f.model.to_json().unwrap(), f.labels)
+    };
+    let one = json(1);
+    assert!(one == json(2) && one == json(4));
+}
+
+#[test]
+fn json_keeps_every_bit_and_its_version() {
+    let (input, _) = accounts();
+    let f = run(input, Some(3), json!({"winsorise": [0.01, 0.99]})).unwrap();
+    let text = f.model.to_json().unwrap();
+    let back = Model::from_json(&text).unwrap();
+    assert_eq!(back.to_json().unwrap(), text);
+    assert_eq!(back.hash().unwrap(), f.model.hash().unwrap());
+    assert_eq!(back.hash().unwrap().len(), 32);
+    let e = Model::from_json(&text.replacen("\"format\":1", "\"format\":2", 1)).unwrap_err();
+    assert_eq!(e.kind, Kind::Corrupted);
+    assert_eq!(e.message, "model format 2 is not known, this version reads format 1");
+    for broken in ["", "null", "[]", "{}", "{\"format\":1}", "{\"format\":-1}", "nonsense", &text[..text.len() / 2]] {
+        assert_eq!(Model::from_json(broken).unwrap_err().kind, Kind::Corrupted, "{broken}");
+    }
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(Model::from_json(&deep).unwrap_err().kind, Kind::Corrupted);
+    assert_eq!(Model::from_json(&format!("{{\"x\":{deep},\"format\":1}}")).unwrap_err().kind, Kind::Corrupted);
+
+    let mut renamed = back.clone();
+    renamed.segments[0].name = renamed.segments[1].name.clone();
+    assert_eq!(renamed.to_json().unwrap_err().kind, Kind::InvalidParameter);
+    let mut renamed = back;
+    renamed.quality.inertia = f64::NAN;
+    assert_eq!(renamed.to_json().unwrap_err().kind, Kind::InvalidParameter);
+}

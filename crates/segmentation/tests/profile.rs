@@ -1,0 +1,294 @@
+//! Merge laws of the profile, and its features against plain arithmetic over the same trades.
+
+use allocator_api2::alloc::Global;
+use proptest::prelude::*;
+use segmentation::profile::days::{day_of, DAY};
+use segmentation::profile::features::{index_of, values};
+use segmentation::profile::trade::{with_mark, Mark, Num, Text, Trade};
+use segmentation::profile::{State, FEATURES};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Debug)]
+struct Row {
+    at: i64,
+    quantity: f64,
+    price: f64,
+    sell: Option<bool>,
+    maker: Option<bool>,
+    fee: Option<f64>,
+    instrument: u16,
+    kind: usize,
+}
+
+const KINDS: [&str; 6] = ["spot", "future", "perp", "option", "leveraged_token", "index"];
+
+impl Row {
+    fn bytes(&self) -> Vec<u8> {
+        let name = format!("I{}", self.instrument);
+        let mut t = Trade { executed_at: Some(self.at), ..Trade::default() };
+        t.set(Num::Quantity, self.quantity);
+        t.set(Num::Price, self.price);
+        t.set(Num::UnderlyingPrice, self.price);
+        if let Some(fee) = self.fee {
+            t.set(Num::FeeUsd, fee);
+        }
+        t.set_text(Text::Instrument, &name);
+        t.set_text(Text::Kind, KINDS[self.kind]);
+        t.marks = with_mark(with_mark(0, Mark::Side, self.sell), Mark::Maker, self.maker);
+        let mut out = Vec::new();
+        t.encode(&mut out).unwrap();
+        out
+    }
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    (
+        0i64..90 * DAY,
+        0.0..1e4f64,
+        0.01..1e5f64,
+        any::<Option<bool>>(),
+        any::<Option<bool>>(),
+        proptest::option::of(-5.0..50.0f64),
+        0u16..400,
+        0usize..6,
+    )
+        .prop_map(|(at, quantity, price, sell, maker, fee, instrument, kind)| Row {
+            at,
+            quantity,
+            price,
+            sell,
+            maker,
+            fee,
+            instrument,
+            kind,
+        })
+}
+
+fn one_pass(rows: &[Row]) -> State {
+    let mut s = State::new(Global);
+    rows.iter().for_each(|r| s.add_trade(&r.bytes()).unwrap());
+    s
+}
+
+fn bytes(s: &State) -> Vec<u8> {
+    let mut out = Vec::new();
+    s.write(&mut out);
+    out
+}
+
+fn unfinished(s: &State) -> Vec<u8> {
+    let mut out = Vec::new();
+    s.write_unfinished(&mut out);
+    out
+}
+
+/// Merges parts in a random tree, through the bytes that travel between workers.
+fn merge_tree(mut parts: Vec<State>, picks: &[prop::sample::Index]) -> State {
+    for pick in picks.iter().cycle() {
+        if parts.len() == 1 {
+            break;
+        }
+        let other = parts.swap_remove(pick.index(parts.len()));
+        let into = pick.index(parts.len());
+        parts[into].absorb(&unfinished(&other)).unwrap();
+    }
+    parts.pop().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_partition_order_and_tree_equals_one_pass(
+        rows in prop::collection::vec(row(), 1..300),
+        shuffled in any::<prop::sample::Index>(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
+    ) {
+        let whole = bytes(&one_pass(&rows));
+        let mut mixed = rows.clone();
+        let turn = shuffled.index(rows.len());
+        mixed.rotate_left(turn);
+        mixed.sort_by_key(|r| (r.at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15 ^ turn as u64));
+        let mut at: Vec<usize> = cuts.iter().map(|c| c.index(mixed.len())).chain([0, mixed.len()]).collect();
+        at.sort_unstable();
+        let parts = at.windows(2).map(|w| one_pass(&mixed[w[0]..w[1]])).collect();
+        let merged = merge_tree(parts, &picks);
+        prop_assert_eq!(&bytes(&merged), &whole);
+        // And the stored value survives a round trip.
+        prop_assert_eq!(bytes(&State::read(&whole, Global).unwrap()), whole);
+    }
+
+    #[test]
+    fn stored_days_roll_up_to_the_whole(rows in prop::collection::vec(row(), 1..300), seed in any::<u64>()) {
+        let mut days: BTreeMap<i32, Vec<Row>> = BTreeMap::new();
+        rows.iter().for_each(|r| days.entry(day_of(r.at)).or_default().push(r.clone()));
+        let mut stored: Vec<Vec<u8>> = days.values().map(|d| bytes(&one_pass(d))).collect();
+        stored.sort_by_key(|b| xxhash_rust::xxh3::xxh3_64_with_seed(b, seed));
+        let mut rolled = State::new(Global);
+        stored.iter().for_each(|b| rolled.absorb(b).unwrap());
+        prop_assert_eq!(bytes(&rolled), bytes(&one_pass(&rows)));
+    }
+
+    #[test]
+    fn malformed_bytes_never_panic(
+        rows in prop::collection::vec(row(), 0..80),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut b = bytes(&one_pass(&rows));
+        let i = at.index(b.len());
+        b[i] = byte;
+        if let Ok(s) = State::read(&b, Global) {
+            values(&s, Some(0));
+            State::read(&bytes(&s), Global).unwrap();
+        }
+        b.truncate(cut.index(b.len()));
+        if let Ok(s) = State::read(&b, Global) {
+            values(&s, None);
+        }
+    }
+
+    #[test]
+    fn features_equal_plain_arithmetic(rows in prop::collection::vec(row(), 1..120)) {
+        let as_of = 91 * DAY + 5;
+        let got = values(&one_pass(&rows), Some(as_of));
+        let n = rows.len() as f64;
+        let usd = |r: &Row| r.quantity * r.price;
+        let volume: f64 = rows.iter().map(usd).sum();
+        let sum_if = |f: &dyn Fn(&Row) -> Option<f64>| rows.iter().filter_map(f).sum::<f64>();
+        let mut want: BTreeMap<&str, Option<f64>> = BTreeMap::new();
+        want.insert("volume_usd", Some(volume));
+        want.insert("trades", Some(n));
+        want.insert("average_trade_usd", Some(volume / n));
+        let per = |a: f64, b: f64| (b > 0.0).then(|| a / b);
+        want.insert("fee_bps", per(1e4 * sum_if(&|r| r.fee), sum_if(&|r| r.fee.map(|_| usd(r)))));
+        want.insert("order_flow_imbalance", per(
+            sum_if(&|r| r.sell.map(|s| if s { -usd(r) } else { usd(r) })), sum_if(&|r| r.sell.map(|_| usd(r)))));
+        want.insert("maker_ratio", per(
+            sum_if(&|r| r.maker.filter(|&m| m).map(|_| usd(r))), sum_if(&|r| r.maker.map(|_| usd(r)))));
+        want.insert("instruments", Some(rows.iter().map(|r| r.instrument).collect::<BTreeSet<_>>().len() as f64));
+        let mut by: BTreeMap<u16, f64> = BTreeMap::new();
+        rows.iter().for_each(|r| *by.entry(r.instrument).or_default() += usd(r));
+        want.insert("hhi", Some(by.values().map(|v| (v / volume) * (v / volume)).sum()));
+        want.insert("entropy", Some(by.values().filter(|&&v| v > 0.0).map(|v| -(v / volume) * (v / volume).ln()).sum()));
+        let mut hours = [0.0f64; 24];
+        rows.iter().for_each(|r| hours[(r.at / 3_600_000_000 % 24) as usize] += 1.0);
+        want.insert("hour_entropy", Some(
+            hours.iter().filter(|&&h| h > 0.0).map(|h| -(h / n) * (h / n).ln()).sum::<f64>() / 24f64.ln()));
+        want.insert("weekend_share", Some(rows.iter().filter(|r| (r.at / DAY) % 7 < 2).count() as f64 / n));
+        want.insert("active_days", Some(rows.iter().map(|r| r.at / DAY).collect::<BTreeSet<_>>().len() as f64));
+        let (first, last) = (rows.iter().map(|r| r.at).min().unwrap(), rows.iter().map(|r| r.at).max().unwrap());
+        want.insert("tenure_days", Some((as_of - first) as f64 / DAY as f64));
+        want.insert("recency_days", Some((as_of - last) as f64 / DAY as f64));
+        for (i, kind) in ["spot", "future", "perpetual", "option", "leveraged_token", "other"].iter().enumerate() {
+            let name = FEATURES.iter().map(|f| f.name).find(|f| f.strip_prefix("share_") == Some(*kind)).unwrap();
+            want.insert(name, per(sum_if(&|r| (r.kind == i).then(|| usd(r))), volume));
+        }
+        let exact_keys = by.len() <= 128;
+        for (name, want) in want {
+            if !exact_keys && matches!(name, "hhi" | "entropy") {
+                continue;
+            }
+            let got = got[index_of(name).unwrap()].value;
+            match (got, want) {
+                (Some(g), Some(w)) => prop_assert!((g - w).abs() <= 1e-9 * w.abs().max(1e-6), "{name}: {g} {w}"),
+                _ => prop_assert_eq!(got.is_some(), want.is_some(), "{}", name),
+            }
+        }
+    }
+
+    #[test]
+    fn fills_at_or_after_as_of_have_no_influence(rows in prop::collection::vec(row(), 1..32), cut in 0i64..90 * DAY) {
+        let kept: Vec<Row> = rows.iter().filter(|r| r.at < cut).cloned().collect();
+        prop_assert_eq!(values(&one_pass(&rows), Some(cut)), values(&one_pass(&kept), Some(cut)));
+    }
+}
+
+#[test]
+fn rejected_trades_are_counted_and_change_nothing_else() {
+    let good = Row { at: 5, quantity: 1.0, price: 2.0, sell: None, maker: None, fee: None, instrument: 1, kind: 0 };
+    let mut s = one_pass(&[good.clone()]);
+    let features = values(&s, Some(10));
+    for bad in [
+        Row { at: i64::MAX, ..good.clone() },
+        Row { quantity: -1.0, ..good.clone() },
+        Row { quantity: f64::NAN, ..good.clone() },
+        Row { quantity: f64::INFINITY, ..good.clone() },
+        Row { price: f64::NAN, ..good.clone() },
+        Row { fee: Some(f64::NEG_INFINITY), ..good.clone() },
+        Row { fee: Some(1e21), ..good.clone() },
+        Row { quantity: 1e200, price: 1e200, ..good.clone() },
+        Row { quantity: 1e10, price: 1.1e10, ..good.clone() },
+    ] {
+        s.add_trade(&bad.bytes()).unwrap();
+    }
+    assert_eq!(s.rejected(), [1, 3, 2, 3]);
+    assert_eq!(values(&s, Some(10)), features);
+    assert_eq!(State::read(&bytes(&s), Global).unwrap().rejected(), s.rejected());
+}
+
+#[test]
+fn the_size_table_of_the_documentation() {
+    // As in docs/profile.md: fills with quantity, price, side, fee, maker flag, instrument and kind, five instruments,
+    // one a minute.
+    let make = |n: u64| {
+        let mut s = State::new(Global);
+        for i in 0..n {
+            let r = Row {
+                at: i as i64 * 60_000_000,
+                quantity: 1.0 + (i % 97) as f64,
+                price: 30_000.0 + i as f64,
+                sell: Some(i % 3 == 0),
+                maker: Some(i % 2 == 0),
+                fee: Some(0.1 * (i % 11) as f64),
+                instrument: (i % 5) as u16,
+                kind: (i % 2) as usize * 2,
+            };
+            let mut t = r.bytes();
+            s.add_trade(&std::mem::take(&mut t)).unwrap();
+        }
+        bytes(&s).len()
+    };
+    let sizes: Vec<usize> = [1, 10, 32, 1_000, 1_000_000].into_iter().map(make).collect();
+    println!("profile sizes for 1, 10, 32, 1,000 and 1,000,000 trades: {sizes:?} bytes");
+    assert!(sizes[2] < 2048 && sizes[3] < 2048 && sizes[4] < 2048, "{sizes:?}");
+}
+
+#[test]
+fn the_worst_profile_stays_under_12_kilobytes() {
+    let mut s = State::new(Global);
+    for i in 0..200_000i64 {
+        let r = Row {
+            at: (i * 7_919_993) % 3_000_000 * DAY,
+            quantity: 1e9 + i as f64,
+            price: 9e10,
+            sell: Some(i % 3 == 0),
+            maker: Some(i % 2 == 0),
+            fee: Some(1e19),
+            instrument: i as u16,
+            kind: (i % 6) as usize,
+        };
+        s.add_trade(&r.bytes()).unwrap();
+    }
+    let size = bytes(&s).len();
+    println!("worst profile: {size} bytes");
+    assert!(size < 12 * 1024, "{size}");
+}
+
+#[test]
+fn an_option_without_the_price_of_its_underlying_is_unpriced() {
+    let mut t = Trade { executed_at: Some(0), ..Trade::default() };
+    t.set(Num::Quantity, 2.0);
+    t.set(Num::Price, 0.05);
+    t.set(Num::Strike, 100_000.0);
+    t.set_text(Text::Kind, "option");
+    let mut s = State::new(Global);
+    let mut b = Vec::new();
+    t.encode(&mut b).unwrap();
+    s.add_trade(&b).unwrap();
+    let v = values(&s, None);
+    assert_eq!(v[index_of("trades").unwrap()].value, Some(1.0));
+    assert_eq!(v[index_of("volume_usd").unwrap()].reason, Some("missing:price"));
+}

@@ -1,0 +1,110 @@
+--
+-- Act 1: real trades.
+--
+-- A venue's trade table, as it comes: one row a trade. There is no column for
+-- buy or sell, and none for quantity and price, only the value in US dollars.
+--
+CREATE TABLE trades (
+  trade_id            bigint PRIMARY KEY,
+  account_id          text NOT NULL,
+  executed_at         timestamptz NOT NULL,
+  instrument          text NOT NULL,
+  token_bought_symbol text,
+  token_bought_amount float8,
+  token_sold_symbol   text,
+  token_sold_amount   float8,
+  notional_usd        float8,
+  base_fees           float8,
+  priority_fees       float8,
+  cb_transfer         float8,
+  multi_trade         int
+);
+
+\copy trades FROM 'demo/cexdex_trades.csv' CSV HEADER
+
+SELECT count(*) AS trades, count(DISTINCT account_id) AS accounts, count(DISTINCT instrument) AS instruments,
+       round(sum(notional_usd)) AS volume_usd, min(executed_at), max(executed_at)
+FROM trades;
+
+CREATE EXTENSION pg_segmentation;
+
+--
+-- Declare it. The report says what each column was taken for, which features
+-- that gives, and which it does not give and why: nothing is guessed.
+--
+SELECT item, object, status, detail FROM create_segmentation('clients', 'trades');
+
+--
+-- Fit it. The number of segments is chosen from the data, the names come from
+-- what sets each segment apart. The model is stored, every account is assigned.
+--
+SELECT segment_id, segment, accounts, round(share::numeric, 3) AS share, round(volume_share::numeric, 3) AS volume_share
+FROM fit_segmentation('clients');
+
+SELECT segment, description FROM segmentation.segments WHERE segmentation = 'clients' ORDER BY segment_id;
+
+--
+-- Ask for the segment of one account, or of every account inside any query:
+-- here, who trades the largest tickets, and what kind of account is that?
+--
+SELECT segment_of('acct_0121');
+
+SELECT account_id, segment_of(account_id) AS segment, count(*) AS trades, round(max(notional_usd)) AS largest_usd
+FROM trades
+GROUP BY account_id
+ORDER BY max(notional_usd) DESC
+LIMIT 5;
+
+--
+-- What a BI tool reads: a materialized view.
+--
+CREATE MATERIALIZED VIEW client_segments AS
+  SELECT account_id, segment_of(account_id) AS segment, sum(notional_usd) AS volume_usd
+  FROM trades GROUP BY account_id;
+
+SELECT segment, count(*) AS accounts, round(sum(volume_usd)) AS volume_usd
+FROM client_segments GROUP BY segment ORDER BY sum(volume_usd) DESC;
+
+--
+-- From now on each insert keeps the segments current.
+--
+SELECT watch_segmentation('clients');
+
+--
+-- One of the smallest accounts. Its profile, its segment and how clear-cut that
+-- is (margin: 0 on the border between two segments, 1 right at the centre).
+--
+SELECT account_id AS acct FROM trades
+GROUP BY account_id HAVING count(*) BETWEEN 3 AND 10 ORDER BY sum(notional_usd), account_id LIMIT 1
+\gset
+
+CREATE TEMP TABLE before AS
+SELECT f.feature, f.value
+FROM (SELECT rollup(profile) AS profile FROM clients_profiles WHERE account = :'acct' AND span = 1) AS p,
+     features(p.profile, '2023-08-10 00:00+00') AS f;
+
+SELECT account, segment, margin, since FROM clients_segments WHERE account = :'acct';
+
+--
+-- It now trades 400 tickets of a quarter of a million each, at night, in one
+-- statement. The trigger adds them to the stored profile and scores it again;
+-- it reads no row of the trade table, however large that is.
+--
+BEGIN;
+
+INSERT INTO trades (trade_id, account_id, executed_at, instrument, notional_usd)
+SELECT 1000000 + i, :'acct', timestamptz '2023-08-09 01:00+00' + i * interval '20 seconds', 'WETH-USDC', 250000
+FROM generate_series(1, 400) AS i;
+
+SELECT n_tup_ins AS rows_inserted, seq_tup_read AS rows_read_by_scan, coalesce(idx_tup_fetch, 0) AS rows_read_by_index
+FROM pg_stat_xact_user_tables WHERE relname = 'trades';
+
+COMMIT;
+
+SELECT account, segment, margin, since FROM clients_segments WHERE account = :'acct';
+
+SELECT feature, before.value AS before, after.value AS after, after.unit
+FROM (SELECT f.* FROM (SELECT rollup(profile) AS profile FROM clients_profiles WHERE account = :'acct' AND span = 1) AS p,
+             features(p.profile, '2023-08-10 00:00+00') AS f) AS after
+JOIN before USING (feature)
+WHERE before.value IS DISTINCT FROM after.value;

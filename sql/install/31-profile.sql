@@ -1,0 +1,85 @@
+-- Account profiles: the aggregates, their support functions, and what reads a profile.
+
+CREATE FUNCTION segmentation.profile_add(internal, segmentation.trade) RETURNS internal
+  AS 'MODULE_PATHNAME', 'segmentation_profile_add' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION segmentation.rollup_add(internal, segmentation.account_profile) RETURNS internal
+  AS 'MODULE_PATHNAME', 'segmentation_rollup_add' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION segmentation.profile_combine(internal, internal) RETURNS internal
+  AS 'MODULE_PATHNAME', 'segmentation_profile_combine' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION segmentation.profile_serialize(internal) RETURNS bytea
+  AS 'MODULE_PATHNAME', 'segmentation_profile_serialize' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.profile_deserialize(bytea, internal) RETURNS internal
+  AS 'MODULE_PATHNAME', 'segmentation_profile_deserialize' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.profile_final(internal) RETURNS segmentation.account_profile
+  AS 'MODULE_PATHNAME', 'segmentation_profile_final' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.profile_add(internal, segmentation.trade) IS 'Transition function of account_profile.';
+COMMENT ON FUNCTION segmentation.rollup_add(internal, segmentation.account_profile) IS 'Transition function of rollup.';
+COMMENT ON FUNCTION segmentation.profile_combine(internal, internal) IS 'Combine function of account_profile and rollup; correct for any partition of the rows.';
+COMMENT ON FUNCTION segmentation.profile_serialize(internal) IS 'Serialize function of account_profile and rollup.';
+COMMENT ON FUNCTION segmentation.profile_deserialize(bytea, internal) IS 'Deserialize function of account_profile and rollup.';
+COMMENT ON FUNCTION segmentation.profile_final(internal) IS 'Final function of account_profile and rollup.';
+
+CREATE AGGREGATE account_profile(segmentation.trade) (
+  SFUNC = segmentation.profile_add,
+  STYPE = internal,
+  SSPACE = 1024,
+  FINALFUNC = segmentation.profile_final,
+  COMBINEFUNC = segmentation.profile_combine,
+  SERIALFUNC = segmentation.profile_serialize,
+  DESERIALFUNC = segmentation.profile_deserialize,
+  PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE account_profile(segmentation.trade) IS
+  'Profile of the trades of one account. NULL trades are skipped, NULL over no rows. Trades with a negative, NaN or infinite number, without a finite time or beyond 1e20 USD are counted as rejected. Equal bytes for any order and any parallel plan.';
+
+CREATE AGGREGATE rollup(segmentation.account_profile) (
+  SFUNC = segmentation.rollup_add,
+  STYPE = internal,
+  SSPACE = 2048,
+  FINALFUNC = segmentation.profile_final,
+  COMBINEFUNC = segmentation.profile_combine,
+  SERIALFUNC = segmentation.profile_serialize,
+  DESERIALFUNC = segmentation.profile_deserialize,
+  PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE rollup(segmentation.account_profile) IS
+  'Profile of the trades of several profiles (days to months, sub-accounts to a master account). NULLs are skipped, NULL over no rows.';
+
+CREATE FUNCTION segmentation.profile_plus(segmentation.account_profile, segmentation.account_profile)
+  RETURNS segmentation.account_profile
+  AS 'MODULE_PATHNAME', 'segmentation_profile_plus' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.profile_plus(segmentation.account_profile, segmentation.account_profile) IS
+  'Profile of the trades of both. For more than two use rollup, which reads each of them once.';
+CREATE OPERATOR + (
+  LEFTARG = segmentation.account_profile, RIGHTARG = segmentation.account_profile,
+  FUNCTION = segmentation.profile_plus, COMMUTATOR = +
+);
+COMMENT ON OPERATOR + (segmentation.account_profile, segmentation.account_profile) IS 'Profile of the trades of both.';
+
+CREATE FUNCTION feature(profile segmentation.account_profile, name text, as_of timestamptz DEFAULT NULL) RETURNS float8
+  AS 'MODULE_PATHNAME', 'segmentation_feature' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION feature(segmentation.account_profile, text, timestamptz) IS
+  'Value of one feature. Trades at or after as_of have no influence (NULL where they can no longer be told apart). NULL where an input is missing or a denominator is zero; features() says why. 42704 for an unknown name.';
+
+CREATE FUNCTION features(profile segmentation.account_profile, as_of timestamptz DEFAULT NULL)
+  RETURNS TABLE(feature text, value float8, unit text, reason text)
+  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 21;
+COMMENT ON FUNCTION features(segmentation.account_profile, timestamptz) IS
+  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, overlap, after_as_of, no_trades). No rows for NULL.';
+
+CREATE FUNCTION feature_vector(profile segmentation.account_profile, names text[], as_of timestamptz DEFAULT NULL)
+  RETURNS float8[]
+  AS 'MODULE_PATHNAME', 'segmentation_feature_vector' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION feature_vector(segmentation.account_profile, text[], timestamptz) IS
+  'The named features in the order of the names, NULL elements where there is no value. 42704 for an unknown name.';
+
+CREATE FUNCTION rejected_trades(profile segmentation.account_profile) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'segmentation_profile_rejected' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION rejected_trades(segmentation.account_profile) IS
+  'How many trades were not counted because a number was negative, NaN, infinite or beyond 1e20 USD, or the time not finite.';
+
+CREATE FUNCTION segmentation.catalogue_of_features()
+  RETURNS TABLE(feature text, feature_group text, unit text, class text, needs text[], transform text, in_fit boolean,
+                label text, meaning text)
+  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 21;
+COMMENT ON FUNCTION segmentation.catalogue_of_features() IS 'Rows of the view segmentation.features.';

@@ -1,0 +1,20 @@
+-- Declaring a segmentation.
+
+CREATE FUNCTION create_segmentation(
+  name text, trades regclass DEFAULT NULL, features regclass DEFAULT NULL, account text DEFAULT NULL,
+  columns jsonb DEFAULT NULL, lookback interval DEFAULT NULL
+) RETURNS TABLE(item text, object text, status text, source text, detail text)
+  AS 'MODULE_PATHNAME', 'segmentation_create' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 40;
+COMMENT ON FUNCTION create_segmentation(text, regclass, regclass, text, jsonb, interval) IS
+  'Declares a segmentation over a trade table, or over a table of ready-made features, and makes its tables <name>_profiles and <name>_segments. Finds columns by name and type; columns => ''{"account": "trader"}'' overrides. Returns what it mapped, and each feature with the reason where it is not available. 42710 name taken, 42703 no such column, 42702 ambiguous, 42804 wrong type, 42P07 table exists.';
+
+CREATE FUNCTION describe_segmentation(segmentation text DEFAULT NULL)
+  RETURNS TABLE(item text, object text, status text, source text, detail text)
+  AS 'MODULE_PATHNAME', 'segmentation_describe' LANGUAGE c STABLE PARALLEL SAFE ROWS 40;
+COMMENT ON FUNCTION describe_segmentation(text) IS
+  'Mapping, features, tables with their size, and the active model of a segmentation. 42704 unknown, 55000 none.';
+
+CREATE FUNCTION drop_segmentation(segmentation text) RETURNS void
+  AS 'MODULE_PATHNAME', 'segmentation_drop' LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT;
+COMMENT ON FUNCTION drop_segmentation(text) IS
+  'Drops a segmentation with its models, its tables and its trigger. 2BP01 where a view depends on its tables. Only its owner may.';

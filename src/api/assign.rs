@@ -1,0 +1,152 @@
+//! Scoring with a model as a value, or by the name of a segmentation.
+
+use crate::api::catalogue;
+use crate::pg::call::Call;
+use crate::pg::datum;
+use crate::pg::error::{Failure, Result};
+use crate::pg::lookup;
+use crate::sql_function;
+use segmentation::model::{Assignment, Model};
+use segmentation::profile::features::{index_of, values};
+use serde_json::Value;
+
+sql_function!("segmentation_score", 2, score);
+sql_function!("segmentation_assign_vector", 2, assign_vector);
+sql_function!("segmentation_assign_jsonb", 2, assign_jsonb);
+sql_function!("segmentation_assign_profile", 3, assign_profile);
+sql_function!("segmentation_assign_vector_by_name", 2, assign_vector_by_name);
+sql_function!("segmentation_assign_jsonb_by_name", 2, assign_jsonb_by_name);
+
+/// A call site keeps its model decoded: a query scores many rows with one.
+#[derive(Default)]
+pub struct Site {
+    key: Vec<u8>,
+    generation: u64,
+    model: Option<Model>,
+    row: Vec<f64>,
+    scratch: Vec<f64>,
+}
+
+impl Site {
+    /// The model given as a value in argument `i`. Compared as it is stored, compressed or toasted: equal bytes are an
+    /// equal model, and decompressing it for every row would cost more than scoring.
+    fn value(&mut self, call: &Call, i: usize) -> Result<()> {
+        let Some(given) = call.raw(i) else { return Ok(()) };
+        let key = datum::stored_bytes(given);
+        if self.model.is_none() || self.key != key {
+            let json = call.text(i)?.unwrap_or_default();
+            self.model = Some(Model::from_json(json)?);
+            self.key = key.to_vec();
+        }
+        Ok(())
+    }
+
+    /// The active model of the segmentation named in argument `i`, looked up again when the catalogue changed.
+    fn named(&mut self, call: &Call, i: usize) -> Result<()> {
+        let name = call.required(i, "segmentation")?;
+        let generation = lookup::generation();
+        if self.model.is_none() || self.generation != generation || self.key != name.as_bytes() {
+            let definition = catalogue::resolve(Some(name))?;
+            definition.check_model_reader()?;
+            self.model = Some(definition.model(None)?.1);
+            self.key = name.as_bytes().to_vec();
+            self.generation = generation;
+        }
+        Ok(())
+    }
+
+    fn vector(&mut self, call: &Call) -> Result<Option<(Assignment, &Model)>> {
+        let (Some(array), Some(model)) = (call.raw(0), &self.model) else { return Ok(None) };
+        datum::float_array(array, &mut self.row);
+        Ok(Some((model.assign_with(&self.row, &mut self.scratch)?, model)))
+    }
+
+    fn jsonb(&mut self, call: &Call) -> Result<Option<(Assignment, &Model)>> {
+        let (Some(json), Some(model)) = (call.raw(0), &self.model) else { return Ok(None) };
+        match serde_json::from_str(&datum::jsonb_text(json)) {
+            Ok(Value::Object(features)) => Ok(Some((model.assign_named(&features)?, model))),
+            _ => Err(Failure::invalid("features are not a JSON object")
+                .hint("for example '{\"volume_usd\": 1000, \"maker_ratio\": 0.5}'")),
+        }
+    }
+}
+
+/// The segment's name; `None` where too much is missing to say.
+pub fn name_of(assigned: Option<(Assignment, &Model)>) -> Option<String> {
+    let (assignment, model) = assigned?;
+    (!assignment.insufficient).then(|| model.segments[assignment.index].name.clone())
+}
+
+fn assign_vector(call: &Call) -> Result<Option<String>> {
+    let site = call.site(Site::default);
+    site.value(call, 1)?;
+    Ok(name_of(site.vector(call)?))
+}
+
+fn assign_jsonb(call: &Call) -> Result<Option<String>> {
+    let site = call.site(Site::default);
+    site.value(call, 1)?;
+    Ok(name_of(site.jsonb(call)?))
+}
+
+fn assign_vector_by_name(call: &Call) -> Result<Option<String>> {
+    let site = call.site(Site::default);
+    site.named(call, 1)?;
+    Ok(name_of(site.vector(call)?))
+}
+
+fn assign_jsonb_by_name(call: &Call) -> Result<Option<String>> {
+    let site = call.site(Site::default);
+    site.named(call, 1)?;
+    Ok(name_of(site.jsonb(call)?))
+}
+
+fn assign_profile(call: &Call) -> Result<Option<String>> {
+    let Some(profile) = call.bytes(0) else { return Ok(None) };
+    let site = call.site(Site::default);
+    site.value(call, 1)?;
+    let Some(model) = &site.model else { return Ok(None) };
+    Ok(name_of(Some((of_profile(profile, model, call.i64(2))?, model))))
+}
+
+/// Scores a profile by a model of the catalogue's features.
+pub fn of_profile(profile: &[u8], model: &Model, as_of: Option<i64>) -> Result<Assignment> {
+    let values = values(&crate::api::types::read_profile(profile)?, as_of);
+    let row: Vec<f64> = model
+        .feature_names()
+        .into_iter()
+        .map(|name| {
+            index_of(name).map(|i| values[i].value.unwrap_or(f64::NAN)).ok_or_else(|| {
+                Failure::invalid(format!("the model's feature \"{name}\" is not a feature of profiles"))
+                    .hint("this model was fitted on ready-made features: pass them as float8[] or jsonb")
+            })
+        })
+        .collect::<Result<_>>()?;
+    Ok(model.assign(&row)?)
+}
+
+/// For the statements that write segments: [place from 1, id, distance, margin, 1 where insufficient].
+fn score(call: &Call) -> Result<Option<Vec<Option<f64>>>> {
+    let site = call.site(Site::default);
+    site.value(call, 1)?;
+    Ok(site.vector(call)?.map(|(a, _)| {
+        vec![
+            Some(a.index as f64 + 1.0),
+            Some(f64::from(a.segment_id)),
+            Some(a.distance),
+            a.margin,
+            Some(f64::from(u8::from(a.insufficient))),
+        ]
+    }))
+}
+
+/// SQL for (segment_id, segment, model_segment_id, margin) of a score `s`, where `ids` and `names` are the model's.
+pub fn score_columns(ids: &str, names: &str) -> String {
+    format!(
+        "CASE WHEN s[5] = 0 THEN ({ids})[s[1]::int] END, CASE WHEN s[5] = 0 THEN ({names})[s[1]::int] END,
+         ({ids})[s[1]::int], s[4]"
+    )
+}
+
+/// SQL for the quality of a score `s`.
+pub const QUALITY: &str = "CASE WHEN s[5] = 0 THEN 'ok' ELSE 'insufficient_data' END";

@@ -1,0 +1,214 @@
+//! The catalogue of segmentations and models, read and written as its owner with fixed statements.
+
+use crate::pg::error::{Failure, Result};
+use crate::pg::identity::ActAs;
+use crate::pg::relation::{existing, Relation};
+use crate::pg::spi::{self, arg, Arg, Rows};
+use crate::pg::{datum, settings};
+use pgrx::{pg_sys, PgSqlErrorCode};
+use segmentation::model::Model;
+
+/// What a segmentation is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Trades,
+    Features,
+}
+
+impl Source {
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Trades => "trades",
+            Source::Features => "features",
+        }
+    }
+}
+
+/// One row of `segmentation.definition`.
+pub struct Definition {
+    pub name: String,
+    pub kind: Source,
+    pub source: pg_sys::Oid,
+    pub profiles: Option<pg_sys::Oid>,
+    pub segments: pg_sys::Oid,
+    pub account: String,
+    pub key_type: pg_sys::Oid,
+    pub columns: serde_json::Value,
+    pub features: Vec<String>,
+    pub lookback: Option<String>,
+    pub next_segment_id: i32,
+    pub active_version: Option<i32>,
+    pub watched: bool,
+    pub owner: String,
+}
+
+const COLUMNS: &str = "name, kind, source::oid, profiles::oid, segments::oid, account, key_type::oid, columns::text, features,
+                       lookback::text, next_segment_id, active_version, watched, owner";
+
+/// Owner of the catalogue: whoever ran CREATE EXTENSION.
+fn catalogue_owner() -> Result<pg_sys::Oid> {
+    let sql = "SELECT extowner FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'pg_segmentation'";
+    spi::read(sql, &[], |rows| {
+        (rows.len() == 1).then(|| rows.get(0, 1)).flatten().ok_or_else(|| {
+            Failure::not_ready("the extension pg_segmentation is not created in this database")
+                .hint("run CREATE EXTENSION pg_segmentation")
+        })
+    })
+}
+
+/// Reads the catalogue.
+pub fn read<T>(sql: &str, args: &[Arg], then: impl FnOnce(&Rows) -> Result<T>) -> Result<T> {
+    let _owner = ActAs::role(catalogue_owner()?);
+    spi::read(sql, args, then)
+}
+
+/// Changes the catalogue; the caller has checked that the user may.
+pub fn run(sql: &str, args: &[Arg]) -> Result<u64> {
+    let _owner = ActAs::role(catalogue_owner()?);
+    spi::run(sql, args)
+}
+
+/// Quoted name of the schema that holds the functions.
+pub fn function_schema() -> Result<String> {
+    let sql = "SELECT n.nspname::text FROM pg_catalog.pg_extension e
+               JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+               WHERE e.extname OPERATOR(pg_catalog.=) 'pg_segmentation'";
+    spi::read(sql, &[], |rows| Ok(spi::quote(&(rows.len() > 0).then(|| rows.text(0, 1)).flatten().unwrap_or_default())))
+}
+
+fn definition(rows: &Rows, i: usize) -> Definition {
+    Definition {
+        name: rows.text(i, 1).unwrap_or_default(),
+        kind: if rows.text(i, 2).as_deref() == Some("trades") { Source::Trades } else { Source::Features },
+        source: rows.get(i, 3).unwrap_or(pg_sys::InvalidOid),
+        profiles: rows.get(i, 4),
+        segments: rows.get(i, 5).unwrap_or(pg_sys::InvalidOid),
+        account: rows.text(i, 6).unwrap_or_default(),
+        key_type: rows.get(i, 7).unwrap_or(pg_sys::InvalidOid),
+        columns: rows.text(i, 8).and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default(),
+        features: rows.raw(i, 9).map(datum::text_array).unwrap_or_default().into_iter().flatten().collect(),
+        lookback: rows.text(i, 10),
+        next_segment_id: rows.get(i, 11).unwrap_or(1),
+        active_version: rows.get(i, 12),
+        watched: rows.get(i, 13).unwrap_or_default(),
+        owner: rows.text(i, 14).unwrap_or_default(),
+    }
+}
+
+/// The segmentation of this name, if there is one.
+pub fn find(name: &str) -> Result<Option<Definition>> {
+    let sql = format!("SELECT {COLUMNS} FROM segmentation.definition WHERE name OPERATOR(pg_catalog.=) $1");
+    read(&sql, &[arg(name.to_string())], |rows| Ok((rows.len() > 0).then(|| definition(rows, 0))))
+}
+
+/// The segmentation that is meant: the named one, else the setting's, else the only one.
+pub fn resolve(name: Option<&str>) -> Result<Definition> {
+    let name = name.map(str::to_string).or_else(settings::default_segmentation);
+    if let Some(name) = name {
+        return find(&name)?.ok_or_else(|| {
+            Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("segmentation \"{name}\" does not exist"))
+                .hint("the view segmentation.segmentations lists them; create_segmentation makes one")
+        });
+    }
+    let sql = format!("SELECT {COLUMNS} FROM segmentation.definition LIMIT 2");
+    read(&sql, &[], |rows| match rows.len() {
+        0 => Err(Failure::not_ready("there is no segmentation in this database")
+            .hint("declare one with create_segmentation(name, trade table); where the tables are distributed, use assign_segment(features, model) on the other nodes")),
+        1 => Ok(definition(rows, 0)),
+        _ => Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_AMBIGUOUS_PARAMETER,
+            "there are several segmentations, and none is named",
+        )
+        .hint("pass its name, or set pg_segmentation.default_segmentation")),
+    })
+}
+
+impl Definition {
+    pub fn source(&self) -> Result<Relation> {
+        existing(
+            self.source,
+            &format!("the {} table of segmentation \"{}\"", self.kind.name().trim_end_matches('s'), self.name),
+            "drop_segmentation removes the segmentation; its stored segments can still be read until then",
+        )
+    }
+
+    pub fn segments(&self) -> Result<Relation> {
+        existing(
+            self.segments,
+            &format!("the table of segments of segmentation \"{}\"", self.name),
+            "drop_segmentation removes what is left; then create it again",
+        )
+    }
+
+    pub fn profiles(&self) -> Result<Option<Relation>> {
+        let gone = || format!("the table of profiles of segmentation \"{}\"", self.name);
+        self.profiles
+            .map(|oid| existing(oid, &gone(), "drop_segmentation removes what is left; then create it again"))
+            .transpose()
+    }
+
+    /// The number of the active model; 55000 where there is none yet.
+    pub fn active(&self) -> Result<i32> {
+        self.active_version.ok_or_else(|| {
+            Failure::not_ready(format!("segmentation \"{}\" has no active model", self.name))
+                .hint(format!("run SELECT * FROM fit_segmentation({})", spi::literal(&self.name)))
+        })
+    }
+
+    /// Fails with 42501 unless the current user may act as the owner of the segmentation's tables.
+    pub fn check_owner(&self) -> Result<Relation> {
+        let segments = self.segments()?;
+        if segments.owned {
+            return Ok(segments);
+        }
+        Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!("must be owner of segmentation \"{}\"", self.name),
+        )
+        .hint("its owner is the owner of its table of segments"))
+    }
+
+    /// Fails with 42501 unless the current user may read the tables that a model tells about: segments, and profiles
+    /// or the ready-made features. Whoever sees every account's figures learns nothing more from a centroid.
+    pub fn check_model_reader(&self) -> Result<()> {
+        let told = self.profiles.unwrap_or(self.source);
+        let sql = "SELECT pg_catalog.has_table_privilege($1, 'SELECT') AND pg_catalog.has_table_privilege($2, 'SELECT')";
+        let may = spi::read(sql, &[arg(self.segments), arg(told)], |rows| Ok(rows.get(0, 1).unwrap_or(false)))?;
+        if may {
+            return Ok(());
+        }
+        Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!("permission denied for the models of segmentation \"{}\"", self.name),
+        )
+        .hint("a model describes accounts: it takes SELECT on the segmentation's segments and profiles"))
+    }
+
+    /// Stored text of a model, and its version.
+    pub fn model_json(&self, version: Option<i32>) -> Result<(i32, String)> {
+        let version = version.map_or_else(|| self.active(), Ok)?;
+        let sql = "SELECT model::text FROM segmentation.fit
+                   WHERE segmentation OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2";
+        let json = read(sql, &[arg(self.name.clone()), arg(version)], |rows| {
+            Ok((rows.len() > 0).then(|| rows.text(0, 1)).flatten())
+        })?;
+        json.map(|j| (version, j)).ok_or_else(|| {
+            Failure::new(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+                format!("segmentation \"{}\" has no model version {version}", self.name),
+            )
+            .hint("the view segmentation.models lists them")
+        })
+    }
+
+    pub fn model(&self, version: Option<i32>) -> Result<(i32, Model)> {
+        let (version, json) = self.model_json(version)?;
+        Ok((version, Model::from_json(&json)?))
+    }
+}
+
+/// [`read`] that also sees what this statement wrote or waited for.
+pub fn read_latest<T>(sql: &str, args: &[Arg], then: impl FnOnce(&Rows) -> Result<T>) -> Result<T> {
+    let _owner = ActAs::role(catalogue_owner()?);
+    spi::write(sql, args, then)
+}

@@ -1,0 +1,107 @@
+//! The rows that `create_segmentation` and `describe_segmentation` answer with.
+
+use crate::api::catalogue::{Definition, Source};
+use crate::api::columns::{self, Finding};
+use crate::pg::datum::{type_name, Cell};
+use crate::pg::error::Result;
+use crate::pg::relation::Relation;
+use crate::pg::spi::{self, arg};
+use segmentation::profile::{Feature, FEATURES};
+
+/// (item, object, status, source, detail)
+#[derive(Default)]
+pub struct Report(Vec<Vec<Cell>>);
+
+impl Report {
+    pub fn add(&mut self, item: &str, object: &str, status: &str, source: Option<&str>, detail: impl Into<String>) {
+        self.0.push(vec![
+            Cell::text(item),
+            Cell::text(object),
+            Cell::text(status),
+            Cell::option(source, Cell::text),
+            Cell::text(detail),
+        ]);
+    }
+
+    pub fn rows(self) -> Vec<Vec<Cell>> {
+        self.0
+    }
+
+    pub fn columns(&mut self, findings: &[Finding]) {
+        for f in findings {
+            let status = if f.column.is_some() { "mapped" } else { "not found" };
+            self.add("column", f.input, status, f.column.as_deref(), f.detail.clone());
+        }
+    }
+
+    /// Every built-in feature: available, or which input is missing.
+    pub fn features(&mut self, has: &dyn Fn(&str) -> bool) {
+        for f in FEATURES {
+            match missing(f, has) {
+                None => self.add("feature", f.name, "available", None, format!("{} [{}]", f.meaning, f.unit)),
+                Some(input) => self.add("feature", f.name, "not available", None, format!("missing:{input}")),
+            }
+        }
+    }
+
+    /// Ready-made features: numeric columns; the others with their type.
+    pub fn ready_made(&mut self, source: &Relation, account: &str, chosen: &[String]) -> Result<()> {
+        for c in source.columns()?.iter().filter(|c| c.name != account) {
+            let type_name = type_name(c.type_oid);
+            if chosen.contains(&c.name) {
+                self.add("feature", &c.name, "available", Some(&c.name), type_name);
+            } else if columns::is_feature(c) {
+                self.add("feature", &c.name, "not available", Some(&c.name), "left out as asked");
+            } else {
+                self.add("feature", &c.name, "not available", Some(&c.name), format!("type {type_name} is not numeric"));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn notes(&mut self, definition: &Definition, source: &Relation) {
+        let has = |input: &str| definition.columns.get(input).is_some_and(|c| c.is_string());
+        if definition.kind == Source::Trades {
+            if has("notional_usd") {
+                self.add("note", "notional", "", None, "notional_usd stands in for quantity × price");
+            }
+            if has("instrument") && !has("underlying") {
+                self.add("note", "underlying", "", None, "no underlying: concentration and diversification are over instruments");
+            }
+        }
+        if source.row_security {
+            self.add(
+                "note",
+                "row-level security",
+                "",
+                None,
+                "the source has it, so it is enabled on the segmentation's tables too; they have no policy yet, and only their owner reads them",
+            );
+        }
+    }
+}
+
+/// The first input that a feature lacks.
+pub fn missing(feature: &Feature, has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+    feature.needs.iter().copied().find(|&need| match need {
+        "as_of" => false,
+        // A notional stands in for both, and needs neither.
+        "quantity" | "price" => !has(need) && !has("notional_usd"),
+        "instrument" if feature.name != "instruments" => !has("instrument") && !has("underlying"),
+        other => !has(other),
+    })
+}
+
+/// Size of a relation on disk and its rows.
+pub fn table(report: &mut Report, what: &str, relation: &Relation) -> Result<()> {
+    // Counting takes the right to read; without it the size alone is told.
+    let may = spi::read("SELECT pg_catalog.has_table_privilege($1, 'SELECT')", &[arg(relation.oid)], |r| {
+        Ok(r.get(0, 1).unwrap_or(false))
+    })?;
+    let count = if may { format!("(SELECT count(*)::text FROM {})", relation.quoted()) } else { "NULL::text".into() };
+    let sql = format!("SELECT pg_catalog.pg_size_pretty(pg_catalog.pg_total_relation_size($1)), {count}");
+    let (size, rows) = spi::read(&sql, &[arg(relation.oid)], |r| Ok((r.text(0, 1), r.text(0, 2))))?;
+    let detail = format!("{}, {} rows", size.unwrap_or_default(), rows.as_deref().unwrap_or("? (no right to read)"));
+    report.add("table", what, "stored", Some(&relation.quoted()), detail);
+    Ok(())
+}

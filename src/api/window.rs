@@ -1,0 +1,54 @@
+//! Which stored profiles make up a look-back: whole spans of 32 days where they fit, days at the ends.
+
+use crate::pg::error::{Failure, Result};
+use crate::pg::spi::{self, arg, time};
+use segmentation::profile::days::{day_of, DAY};
+
+/// Days in the longer of the two spans.
+pub const SPAN: i32 = 32;
+
+/// Days from `low` (`None`: from the beginning) to before `high`, counted from 2000-01-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub low: Option<i32>,
+    pub high: i32,
+}
+
+impl Window {
+    /// The window of a look-back that ends at `as_of`, which has to be a UTC midnight (22023).
+    pub fn ending(as_of: i64, lookback: Option<&str>) -> Result<Window> {
+        if as_of.rem_euclid(DAY) != 0 || as_of == i64::MAX || as_of == i64::MIN {
+            return Err(Failure::invalid("as_of over stored profiles must be a UTC midnight")
+                .hint("profiles are kept by UTC day; use for example date_trunc('day', as_of, 'UTC')"));
+        }
+        let low = lookback.map(|lookback| {
+            let sql = "SELECT segmentation.utc_day(pg_catalog.timezone('UTC',
+                         pg_catalog.timezone('UTC', $1) OPERATOR(pg_catalog.-) $2::interval)) OPERATOR(pg_catalog.-) date '2000-01-01'";
+            spi::read(sql, &[time(Some(as_of)), arg(lookback.to_string())], |r| Ok(r.get::<i32>(0, 1).unwrap_or(i32::MIN)))
+        });
+        Ok(Window { low: low.transpose()?, high: day_of(as_of) })
+    }
+
+    /// SQL over the columns `span` and `start` of a table of profiles with alias `p`. Needs a safe search path.
+    pub fn condition(&self) -> String {
+        let day = |n: i32| format!("date '2000-01-01' + {n}");
+        let block = |n: i32| n.div_euclid(SPAN) * SPAN;
+        let from = |n: Option<i32>| n.map_or("p.start > date '-infinity'".into(), |n| format!("p.start >= {}", day(n)));
+        let high = block(self.high);
+        let low = self.low.map(|l| block(l.saturating_add(SPAN - 1)));
+        if low.is_some_and(|l| l >= high) {
+            return format!("(p.span = 1 AND {} AND p.start < {})", from(self.low), day(self.high));
+        }
+        let days_before = match (self.low, low) {
+            (Some(l), Some(b)) if l < b => format!(" OR (p.start >= {} AND p.start < {})", day(l), day(b)),
+            _ => String::new(),
+        };
+        format!(
+            "((p.span = {SPAN} AND {} AND p.start < {}) OR (p.span = 1 AND ((p.start >= {} AND p.start < {}){days_before})))",
+            from(low),
+            day(high),
+            day(high),
+            day(self.high)
+        )
+    }
+}

@@ -1,0 +1,175 @@
+//! Datums to Rust values and back.
+
+use crate::pg::error::{Failure, Result};
+use pgrx::{pg_sys, IntoDatum, PgSqlErrorCode};
+
+/// A value of a result row.
+#[derive(Clone, Debug)]
+pub enum Cell {
+    Null,
+    Text(String),
+    Int(i32),
+    Big(i64),
+    Float(f64),
+    Bool(bool),
+    /// Microseconds since 2000-01-01 UTC.
+    Time(i64),
+    Texts(Vec<String>),
+}
+
+impl Cell {
+    pub fn text(value: impl Into<String>) -> Cell {
+        Cell::Text(value.into())
+    }
+
+    pub fn option<T>(value: Option<T>, cell: impl FnOnce(T) -> Cell) -> Cell {
+        value.map_or(Cell::Null, cell)
+    }
+
+    pub fn datum(self) -> Option<pg_sys::Datum> {
+        match self {
+            Cell::Null => None,
+            Cell::Text(v) => v.into_datum(),
+            Cell::Int(v) => v.into_datum(),
+            Cell::Big(v) | Cell::Time(v) => v.into_datum(),
+            Cell::Float(v) => v.into_datum(),
+            Cell::Bool(v) => v.into_datum(),
+            Cell::Texts(v) => v.into_datum(),
+        }
+    }
+}
+
+/// Bytes of a varlena without its header, detoasted.
+///
+/// # Safety
+/// `datum` must be a varlena; the result lives as long as the datum's memory and the current memory context.
+pub unsafe fn payload<'a>(datum: pg_sys::Datum) -> &'a [u8] {
+    // SAFETY: a varlena by the promise above; a short header is read in place.
+    unsafe {
+        let packed = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+        std::slice::from_raw_parts(pgrx::varlena::vardata_any(packed).cast(), pgrx::varlena::varsize_any_exhdr(packed))
+    }
+}
+
+/// Bytes of a varlena as it lies there: header, compression and toast pointer included. Equal bytes mean equal values.
+///
+/// # Safety
+/// As [`payload`].
+pub unsafe fn stored<'a>(datum: pg_sys::Datum) -> &'a [u8] {
+    // SAFETY: a varlena by the promise above.
+    unsafe {
+        let at = datum.cast_mut_ptr::<pg_sys::varlena>();
+        std::slice::from_raw_parts(at.cast(), pgrx::varlena::varsize_any(at))
+    }
+}
+
+/// A new varlena with these bytes, in the current memory context.
+pub fn varlena(bytes: &[u8]) -> pg_sys::Datum {
+    let size = bytes.len() + pg_sys::VARHDRSZ;
+    // SAFETY: palloc gives `size` bytes or raises an error; the header is written before the value is used.
+    unsafe {
+        let at = pg_sys::palloc(size).cast::<u8>();
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), at.add(pg_sys::VARHDRSZ), bytes.len());
+        pgrx::varlena::set_varsize_4b(at.cast(), size as i32);
+        pg_sys::Datum::from(at)
+    }
+}
+
+/// Text in a database that is not UTF-8 cannot be read as such, unless it is ASCII.
+pub fn utf8(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|_| {
+        Failure::new(PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "a text is not valid UTF-8")
+            .hint("pg_segmentation works in databases with encoding UTF8")
+    })
+}
+
+/// The value of a type's input function for a text.
+pub fn from_text(text: &str, type_oid: pg_sys::Oid) -> pg_sys::Datum {
+    let text = std::ffi::CString::new(text).unwrap_or_default();
+    // SAFETY: the type exists (its OID was read from the catalogue), and the text ends with a zero byte.
+    unsafe {
+        let (mut function, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+        pg_sys::getTypeInputInfo(type_oid, &mut function, &mut parameter);
+        pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), parameter, -1)
+    }
+}
+
+/// The type below any domains.
+pub fn base_type(type_oid: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: a lookup in the catalogue cache.
+    unsafe { pg_sys::getBaseType(type_oid) }
+}
+
+/// The type as SQL writes it.
+pub fn type_name(type_oid: pg_sys::Oid) -> String {
+    // SAFETY: format_type_be returns a palloc'd C string for any OID.
+    unsafe { std::ffi::CStr::from_ptr(pg_sys::format_type_be(type_oid)).to_string_lossy().into_owned() }
+}
+
+/// [`stored`] for an argument or column whose SQL type is a varlena.
+pub fn stored_bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
+    // SAFETY: every caller names a varlena argument of its own SQL declaration.
+    unsafe { stored(datum) }
+}
+
+/// A `text[]` as Rust strings.
+pub fn text_array(datum: pg_sys::Datum) -> Vec<Option<String>> {
+    // SAFETY: every caller names a text[] argument of its own SQL declaration.
+    unsafe { <Vec<Option<String>> as pgrx::FromDatum>::from_datum(datum, false) }.unwrap_or_default()
+}
+
+/// A `float8[]` as Rust numbers, NULL as NaN. An array of more than one dimension is read flat.
+pub fn float_array(datum: pg_sys::Datum, out: &mut Vec<f64>) {
+    out.clear();
+    // SAFETY: every caller names a float8[] argument of its own SQL declaration. Without NULLs the elements lie in one
+    // piece behind the header, aligned to 8 as float8 arrays are.
+    unsafe {
+        let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::ArrayType>();
+        if (*array).dataoffset == 0 {
+            let dimensions = (*array).ndim as usize;
+            let first_dimension = array.cast::<u8>().add(size_of::<pg_sys::ArrayType>()).cast::<i32>();
+            let count = if dimensions == 0 {
+                0
+            } else {
+                (0..dimensions).map(|i| *first_dimension.add(i) as usize).product()
+            };
+            let header = (size_of::<pg_sys::ArrayType>() + 2 * dimensions * size_of::<i32>()).next_multiple_of(8);
+            let elements = array.cast::<u8>().add(header).cast::<f64>();
+            out.extend((0..count).map(|i| elements.add(i).read_unaligned()));
+            return;
+        }
+        let values = <Vec<Option<f64>> as pgrx::FromDatum>::from_datum(datum, false).unwrap_or_default();
+        out.extend(values.into_iter().map(|v| v.unwrap_or(f64::NAN)));
+    }
+}
+
+/// A C string in the current memory context, for output functions.
+pub fn cstring(text: &str) -> pg_sys::Datum {
+    let size = text.len();
+    // SAFETY: palloc gives size + 1 bytes or raises an error.
+    unsafe {
+        let at = pg_sys::palloc(size + 1).cast::<u8>();
+        std::ptr::copy_nonoverlapping(text.as_ptr(), at, size);
+        at.add(size).write(0);
+        pg_sys::Datum::from(at)
+    }
+}
+
+/// What is left of the message that a binary input function reads.
+pub fn rest_of_message(datum: pg_sys::Datum) -> Vec<u8> {
+    // SAFETY: the argument of a receive function is a StringInfo; its cursor is moved to the end, as is expected of
+    // such functions.
+    unsafe {
+        let message = datum.cast_mut_ptr::<pg_sys::StringInfoData>();
+        let (from, to) = ((*message).cursor as usize, (*message).len as usize);
+        (*message).cursor = (*message).len;
+        std::slice::from_raw_parts((*message).data.cast::<u8>(), to)[from..].to_vec()
+    }
+}
+
+/// A `jsonb` as JSON text.
+pub fn jsonb_text(datum: pg_sys::Datum) -> String {
+    // SAFETY: every caller names a jsonb argument of its own SQL declaration.
+    let value = unsafe { <pgrx::JsonB as pgrx::FromDatum>::from_datum(datum, false) };
+    value.map_or_else(String::new, |j| j.0.to_string())
+}

@@ -1,0 +1,210 @@
+//! SQL from Rust.
+//!
+//! pgrx's convenience calls take a transaction id even for reads, which burns ids, fails on a hot standby and fails in
+//! parallel workers. Here a read is a read: [`read`] passes SPI's read-only flag, [`write`] does not. Both run to
+//! completion in one go, never through a cursor, so that PostgreSQL may use parallel workers.
+
+use crate::pg::datum;
+use crate::pg::error::{Failure, Result};
+use crate::pg::trigger;
+use pgrx::{pg_sys, FromDatum, IntoDatum, PgSqlErrorCode};
+
+/// A query parameter.
+pub struct Arg {
+    oid: pg_sys::Oid,
+    value: Option<pg_sys::Datum>,
+}
+
+/// A parameter from a Rust value.
+pub fn arg<T: IntoDatum>(value: T) -> Arg {
+    maybe(Some(value))
+}
+
+/// A parameter that is NULL for `None`.
+pub fn maybe<T: IntoDatum>(value: Option<T>) -> Arg {
+    Arg { oid: T::type_oid(), value: value.and_then(T::into_datum) }
+}
+
+/// A timestamptz parameter, in microseconds since 2000-01-01 UTC.
+pub fn time(value: Option<i64>) -> Arg {
+    Arg { oid: pg_sys::TIMESTAMPTZOID, value: value.and_then(i64::into_datum) }
+}
+
+/// A parameter of any type.
+pub fn raw(oid: pg_sys::Oid, value: Option<pg_sys::Datum>) -> Arg {
+    Arg { oid, value }
+}
+
+/// The rows of a query, alive until the closure that got them returns.
+pub struct Rows {
+    table: *mut pg_sys::SPITupleTable,
+    pub processed: u64,
+}
+
+impl Rows {
+    pub fn len(&self) -> usize {
+        if self.table.is_null() {
+            return 0;
+        }
+        // SAFETY: the table is alive, see `execute`.
+        unsafe { (*self.table).numvals as usize }
+    }
+
+    /// Column `column` (from 1) of row `row` (from 0).
+    pub fn raw(&self, row: usize, column: i32) -> Option<pg_sys::Datum> {
+        assert!(row < self.len(), "row {row} of {}", self.len());
+        let mut null = false;
+        // SAFETY: the row exists; SPI answers NULL for a column that does not.
+        let value = unsafe {
+            pg_sys::SPI_getbinval(*(*self.table).vals.add(row), (*self.table).tupdesc, column, &mut null)
+        };
+        (!null).then_some(value)
+    }
+
+    /// The same as a Rust value; `T` has to read the column's type.
+    pub fn get<T: FromDatum>(&self, row: usize, column: i32) -> Option<T> {
+        // SAFETY: every query of ours casts its columns to the types it reads.
+        self.raw(row, column).and_then(|d| unsafe { T::from_datum(d, false) })
+    }
+
+    pub fn text(&self, row: usize, column: i32) -> Option<String> {
+        self.get::<String>(row, column)
+    }
+
+    /// Bytes of a varlena column.
+    pub fn bytes(&self, row: usize, column: i32) -> Option<&[u8]> {
+        // SAFETY: asked only of varlena columns; the bytes live in the table or in SPI's memory context.
+        self.raw(row, column).map(|d| unsafe { datum::payload(d) })
+    }
+}
+
+fn execute<T>(
+    sql: &str,
+    args: &[Arg],
+    read_only: bool,
+    then: impl FnOnce(&Rows) -> Result<T>,
+) -> Result<T> {
+    let text = std::ffi::CString::new(sql).map_err(|_| Failure::invalid("a name contains a zero byte"))?;
+    let mut oids: Vec<pg_sys::Oid> = args.iter().map(|a| a.oid).collect();
+    let mut values: Vec<pg_sys::Datum> = args.iter().map(|a| a.value.unwrap_or(pg_sys::Datum::from(0))).collect();
+    let nulls: Vec<std::ffi::c_char> =
+        args.iter().map(|a| if a.value.is_none() { b'n' } else { b' ' } as std::ffi::c_char).collect();
+    // SAFETY: connect and finish bracket the use of the tuple table; an ERROR in between ends the (sub)transaction,
+    // which closes the connection. Parameters were made in the caller's context and outlive the call.
+    unsafe {
+        check(pg_sys::SPI_connect(), sql)?;
+        trigger::register_transition_table();
+        let status = pg_sys::SPI_execute_with_args(
+            text.as_ptr(),
+            args.len() as i32,
+            oids.as_mut_ptr(),
+            values.as_mut_ptr(),
+            nulls.as_ptr(),
+            read_only,
+            0,
+        );
+        let answer = check(status, sql).and_then(|()| {
+            let rows = Rows { table: pg_sys::SPI_tuptable, processed: pg_sys::SPI_processed };
+            then(&rows)
+        });
+        check(pg_sys::SPI_finish(), sql)?;
+        answer
+    }
+}
+
+fn check(status: i32, sql: &str) -> Result<()> {
+    if status < 0 {
+        return Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("SPI answered {status} to: {sql}"),
+        ));
+    }
+    Ok(())
+}
+
+/// Runs a query that changes nothing, under the current snapshot. Works on a standby and in a parallel worker.
+pub fn read<T>(sql: &str, args: &[Arg], then: impl FnOnce(&Rows) -> Result<T>) -> Result<T> {
+    execute(sql, args, true, then)
+}
+
+/// Runs a query under a new snapshot that sees what was written before; in the order of the calls.
+pub fn write<T>(sql: &str, args: &[Arg], then: impl FnOnce(&Rows) -> Result<T>) -> Result<T> {
+    execute(sql, args, false, then)
+}
+
+/// [`write()`] for statements whose rows do not matter; answers how many rows there were.
+pub fn run(sql: &str, args: &[Arg]) -> Result<u64> {
+    write(sql, args, |rows| Ok(rows.processed))
+}
+
+/// Quotes an identifier: the only way a name gets into a statement.
+pub fn quote(name: &str) -> String {
+    let mut quoted = String::with_capacity(name.len() + 2);
+    quoted.push('"');
+    quoted.push_str(&name.replace('"', "\"\""));
+    quoted.push('"');
+    quoted
+}
+
+/// Quotes a string as a literal, safe whatever `standard_conforming_strings` says.
+pub fn literal(text: &str) -> String {
+    let escaped = text.replace('\'', "''");
+    if escaped.contains('\\') {
+        return format!(" E'{}'", escaped.replace('\\', "\\\\"));
+    }
+    format!("'{escaped}'")
+}
+
+/// Plans that a backend keeps, by what they are for.
+pub type Plans<K> = std::thread::LocalKey<std::cell::RefCell<std::collections::HashMap<K, pg_sys::SPIPlanPtr>>>;
+
+/// Runs a one-parameter, one-row look-up through a kept plan, read-only. PostgreSQL plans again by itself when a
+/// relation, a policy or the role changed. A varlena answer is copied out of SPI's memory.
+pub fn kept<K: std::hash::Hash + Eq + 'static>(
+    plans: &'static Plans<(K, i16)>,
+    key: (K, i16),
+    sql: &str,
+    parameter_type: pg_sys::Oid,
+    parameter: pg_sys::Datum,
+    varlena: bool,
+) -> Result<Option<pg_sys::Datum>> {
+    let text = std::ffi::CString::new(sql).map_err(|_| Failure::invalid("a name contains a zero byte"))?;
+    // SAFETY: as in `execute`; a kept plan lives until the backend ends. The parameter's type is part of the statement
+    // text, and a plan of another statement under the same key is replaced.
+    unsafe {
+        let outer = pg_sys::CurrentMemoryContext;
+        check(pg_sys::SPI_connect(), sql)?;
+        let known = plans.with_borrow(|p| p.get(&key).copied());
+        let usable = known.filter(|&plan| pg_sys::SPI_getargcount(plan) == 1 && pg_sys::SPI_getargtypeid(plan, 0) == parameter_type);
+        let plan = match usable {
+            Some(plan) => plan,
+            None => {
+                let mut types = [parameter_type];
+                let plan = pg_sys::SPI_prepare(text.as_ptr(), 1, types.as_mut_ptr());
+                if plan.is_null() {
+                    return check(pg_sys::SPI_result, sql).map(|()| None);
+                }
+                check(pg_sys::SPI_keepplan(plan), sql)?;
+                plans.with_borrow_mut(|p| {
+                    if let Some(old) = p.insert(key, plan) {
+                        pg_sys::SPI_freeplan(old);
+                    }
+                });
+                plan
+            }
+        };
+        let mut values = [parameter];
+        check(pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), std::ptr::null(), true, 1), sql)?;
+        let rows = Rows { table: pg_sys::SPI_tuptable, processed: pg_sys::SPI_processed };
+        let found = (rows.len() > 0).then(|| rows.raw(0, 1)).flatten().map(|value| {
+            if !varlena {
+                return value;
+            }
+            pgrx::PgMemoryContexts::For(outer).switch_to(|_| {
+                pg_sys::Datum::from(pg_sys::pg_detoast_datum_copy(value.cast_mut_ptr()))
+            })
+        });
+        check(pg_sys::SPI_finish(), sql)?;
+        Ok(found)
+    }
+}

@@ -1,0 +1,65 @@
+//! Where the aggregates' states live: one block in the aggregate's memory context, passed around as `internal`.
+
+use crate::pg::alloc::PgAlloc;
+use crate::pg::call::{Call, Raw};
+use crate::pg::error::Result;
+use pgrx::pg_sys;
+use segmentation::profile::State;
+
+/// An `internal` state: being filled, or fresh from another process and not yet unpacked.
+pub enum Working {
+    State(State<PgAlloc>),
+    Packed(&'static [u8]),
+}
+
+const _: () = assert!(align_of::<Working>() <= 8, "palloc aligns to 8 bytes");
+
+fn place(context: pg_sys::MemoryContext, value: Working) -> *mut Working {
+    // SAFETY: the block is large and aligned enough. It is never dropped: all it owns lives in the same context.
+    unsafe {
+        let at = pg_sys::MemoryContextAlloc(context, size_of::<Working>()).cast::<Working>();
+        at.write(value);
+        at
+    }
+}
+
+/// The first argument's state, made if there is none, and the datum to return for it.
+pub fn current(call: &Call) -> Result<(&mut State<PgAlloc>, Raw)> {
+    let context = call.aggregate_context()?;
+    // SAFETY: inside an aggregate the first argument is NULL or what an earlier call of these functions returned; the
+    // context outlives the state.
+    unsafe {
+        let fresh = || Working::State(State::new(PgAlloc::new(context)));
+        let at = match call.raw(0) {
+            None => place(context, fresh()),
+            Some(datum) => datum.cast_mut_ptr::<Working>(),
+        };
+        if let Working::Packed(bytes) = *at {
+            let mut state = State::new(PgAlloc::new(context));
+            state.absorb(bytes)?;
+            at.write(Working::State(state));
+        }
+        match &mut *at {
+            Working::State(state) => Ok((state, Raw(pg_sys::Datum::from(at)))),
+            Working::Packed(_) => unreachable!("the state was just unpacked"),
+        }
+    }
+}
+
+/// An argument of type `internal` that is one of our states. Only inside an aggregate, where PostgreSQL guarantees it.
+pub fn argument(call: &Call, i: usize) -> Result<Option<&Working>> {
+    call.aggregate_context()?;
+    // SAFETY: as above.
+    Ok(call.raw(i).map(|d| unsafe { &*d.cast_mut_ptr::<Working>() }))
+}
+
+/// A packed state in the current memory context.
+pub fn packed(bytes: &[u8]) -> Raw {
+    // SAFETY: the copy lives in the same context as the block that points to it.
+    unsafe {
+        let copy = pg_sys::palloc(bytes.len().max(1)).cast::<u8>();
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len());
+        let bytes = std::slice::from_raw_parts(copy, bytes.len());
+        Raw(pg_sys::Datum::from(place(pg_sys::CurrentMemoryContext, Working::Packed(bytes))))
+    }
+}
