@@ -32,7 +32,7 @@ CREATE EXTENSION pg_segmentation;
 -- Declare it. The report says what each column was taken for, which features
 -- that gives, and which it does not give and why: nothing is guessed.
 --
-SELECT item, object, status, detail FROM create_segmentation('clients', 'trades');
+SELECT item, object, status, source, detail FROM create_segmentation('clients', 'trades');
 
 --
 -- Fit it. The number of segments is chosen from the data, the names come from

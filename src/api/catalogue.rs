@@ -206,9 +206,3 @@ impl Definition {
         Ok((version, Model::from_json(&json)?))
     }
 }
-
-/// [`read`] that also sees what this statement wrote or waited for.
-pub fn read_latest<T>(sql: &str, args: &[Arg], then: impl FnOnce(&Rows) -> Result<T>) -> Result<T> {
-    let _owner = ActAs::role(catalogue_owner()?);
-    spi::write(sql, args, then)
-}

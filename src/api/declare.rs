@@ -85,6 +85,7 @@ fn check_source(source: &Relation) -> Result<()> {
 }
 
 fn create(call: &Call) -> Result<Rows> {
+    let _writer = spi::Writer::begin();
     let name = call.required(0, "name")?;
     let trades = call.get::<pg_sys::Oid>(1);
     let ready_made = call.get::<pg_sys::Oid>(2);
@@ -335,6 +336,7 @@ fn describe(call: &Call) -> Result<Rows> {
 }
 
 fn drop_(call: &Call) -> Result<()> {
+    let _writer = spi::Writer::begin();
     let definition = catalogue::resolve(Some(call.required(0, "segmentation")?))?;
     check_may_drop(&definition)?;
     let _path = SafePath::set();

@@ -83,6 +83,7 @@ fn request(call: &Call) -> Result<Request> {
 }
 
 fn fit(call: &Call) -> Result<Rows> {
+    let _writer = spi::Writer::begin();
     let definition = catalogue::resolve(call.text(0)?)?;
     let segments = definition.check_owner()?;
     let mut request = request(call)?;
@@ -386,7 +387,7 @@ fn store(definition: &Definition, model: &Model) -> Result<i32> {
     let sql = "SELECT coalesce(pg_catalog.max(version), 0) + 1 FROM segmentation.fit
                WHERE segmentation OPERATOR(pg_catalog.=) $1";
     // Two fits of one segmentation exclude each other by the lock on its table, so the number is free.
-    let version = catalogue::read_latest(sql, &[arg(definition.name.clone())], |r| Ok(r.get::<i32>(0, 1).unwrap_or(1)))?;
+    let version = catalogue::read(sql, &[arg(definition.name.clone())], |r| Ok(r.get::<i32>(0, 1).unwrap_or(1)))?;
     let user = spi::read("SELECT current_user::text", &[], |r| Ok(r.text(0, 1)))?;
     catalogue::run(
         "INSERT INTO segmentation.fit (segmentation, version, model, accounts, created_by)

@@ -60,6 +60,7 @@ fn check_watchable(definition: &Definition, relation: &Relation) -> Result<()> {
 }
 
 fn watch(call: &Call) -> Result<Option<String>> {
+    let _writer = spi::Writer::begin();
     let definition = catalogue::resolve(call.text(0)?)?;
     let segments = definition.check_owner()?;
     if definition.kind == Source::Features {
@@ -139,6 +140,7 @@ pub fn drop_trigger(definition: &Definition, source: &Relation) -> Result<()> {
 }
 
 fn unwatch(call: &Call) -> Result<Option<String>> {
+    let _writer = spi::Writer::begin();
     let definition = catalogue::resolve(call.text(0)?)?;
     definition.check_owner()?;
     let _path = SafePath::set();
@@ -152,6 +154,7 @@ fn unwatch(call: &Call) -> Result<Option<String>> {
 /// Never fails the insert, whatever happens to the segmentation: it warns, and marks the accounts as dirty.
 fn segment_trades(call: &Call) -> Result<Option<Raw>> {
     let trigger = Trigger::of(call)?;
+    let _writer = spi::Writer::begin();
     trigger.with_transition_table(|| {
         let name = trigger.argument.clone().unwrap_or_default();
         let relation = trigger.relation;

@@ -8,6 +8,7 @@ use crate::pg::datum;
 use crate::pg::error::{Failure, Result};
 use crate::pg::trigger;
 use pgrx::{pg_sys, FromDatum, IntoDatum, PgSqlErrorCode};
+use std::cell::Cell;
 
 /// A query parameter.
 pub struct Arg {
@@ -122,9 +123,31 @@ fn check(status: i32, sql: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs a query that changes nothing, under the current snapshot. Works on a standby and in a parallel worker.
+thread_local! {
+    static WRITERS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Until dropped, [`read`] sees what this statement wrote, and what others committed while it waited for a lock. For
+/// functions that write; those that only read keep the snapshot of the query that calls them.
+pub struct Writer(());
+
+impl Writer {
+    pub fn begin() -> Self {
+        WRITERS.set(WRITERS.get() + 1);
+        Writer(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        WRITERS.set(WRITERS.get() - 1);
+    }
+}
+
+/// Runs a query that changes nothing, under the current snapshot (but see [`Writer`]). Works on a standby and in a
+/// parallel worker.
 pub fn read<T>(sql: &str, args: &[Arg], then: impl FnOnce(&Rows) -> Result<T>) -> Result<T> {
-    execute(sql, args, true, then)
+    execute(sql, args, WRITERS.get() == 0, then)
 }
 
 /// Runs a query under a new snapshot that sees what was written before; in the order of the calls.

@@ -209,7 +209,7 @@ fn squares_of_group_weights_sum_to_the_number_of_features() {
 
 #[test]
 fn spread_falls_back_from_iqr_to_mad_to_sd_and_then_the_feature_goes() {
-    let robust = json!({"winsorise": null, "pca": null});
+    let robust = json!({"winsorise": null, "pca": null, "scale": "robust"});
     let mut mostly = vec![0.0; 40];
     mostly[37..].copy_from_slice(&[1.0, 2.0, 3.0]);
     let (p, _) = fit(robust.clone(), &column(&mostly)).unwrap();

@@ -98,7 +98,9 @@ impl Plan {
             transforms: transforms(given.get("transform"), specs)?,
             winsorise: winsorise(given.get("winsorise"))?,
             scale: match given.get("scale") {
-                None => Scale::Robust,
+                // Winsorising has cut the tails already. The interquartile range is small where a feature piles up at one
+                // value (an order-flow imbalance of 0), and the feature then drowns the others: see docs/algorithms.md.
+                None => Scale::Standard,
                 Some(Value::Null) => Scale::None,
                 Some(Value::String(s)) if s == "robust" => Scale::Robust,
                 Some(Value::String(s)) if s == "standard" => Scale::Standard,
