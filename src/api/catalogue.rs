@@ -42,7 +42,8 @@ pub struct Definition {
     pub owner: String,
 }
 
-const COLUMNS: &str = "name, kind, source::oid, profiles::oid, segments::oid, account, key_type::oid, columns::text, features,
+const COLUMNS: &str =
+    "name, kind, source::oid, profiles::oid, segments::oid, account, key_type::oid, columns::text, features,
                        lookback::text, next_segment_id, active_version, watched, owner";
 
 /// Owner of the catalogue: whoever ran CREATE EXTENSION.
@@ -111,7 +112,8 @@ pub fn resolve(name: Option<&str>) -> Result<Definition> {
         });
     }
     let sql = format!("SELECT {COLUMNS} FROM segmentation.definition LIMIT 2");
-    read(&sql, &[], |rows| match rows.len() {
+    read(&sql, &[], |rows| {
+        match rows.len() {
         0 => Err(Failure::not_ready("there is no segmentation in this database")
             .hint("declare one with create_segmentation(name, trade table); where the tables are distributed, use assign_segment(features, model) on the other nodes")),
         1 => Ok(definition(rows, 0)),
@@ -120,6 +122,7 @@ pub fn resolve(name: Option<&str>) -> Result<Definition> {
             "there are several segmentations, and none is named",
         )
         .hint("pass its name, or set pg_segmentation.default_segmentation")),
+    }
     })
 }
 
@@ -172,7 +175,8 @@ impl Definition {
     /// or the ready-made features. Whoever sees every account's figures learns nothing more from a centroid.
     pub fn check_model_reader(&self) -> Result<()> {
         let told = self.profiles.unwrap_or(self.source);
-        let sql = "SELECT pg_catalog.has_table_privilege($1, 'SELECT') AND pg_catalog.has_table_privilege($2, 'SELECT')";
+        let sql =
+            "SELECT pg_catalog.has_table_privilege($1, 'SELECT') AND pg_catalog.has_table_privilege($2, 'SELECT')";
         let may = spi::read(sql, &[arg(self.segments), arg(told)], |rows| Ok(rows.get(0, 1).unwrap_or(false)))?;
         if may {
             return Ok(());

@@ -42,8 +42,19 @@ pub const INPUTS: &[Input] = &[
         Class::Key,
         &["account", "account_id"],
         &[
-            "acct", "acct_id", "trader", "trader_id", "client", "client_id", "customer", "customer_id", "user_id",
-            "wallet", "wallet_address", "address", "uid",
+            "acct",
+            "acct_id",
+            "trader",
+            "trader_id",
+            "client",
+            "client_id",
+            "customer",
+            "customer_id",
+            "user_id",
+            "wallet",
+            "wallet_address",
+            "address",
+            "uid",
         ],
     ),
     input(
@@ -51,18 +62,45 @@ pub const INPUTS: &[Input] = &[
         Class::Time,
         &["executed_at"],
         &[
-            "ts", "time", "timestamp", "trade_time", "traded_at", "trade_ts", "exec_time", "execution_time", "fill_time",
-            "filled_at", "block_time", "created_at", "datetime", "date",
+            "ts",
+            "time",
+            "timestamp",
+            "trade_time",
+            "traded_at",
+            "trade_ts",
+            "exec_time",
+            "execution_time",
+            "fill_time",
+            "filled_at",
+            "block_time",
+            "created_at",
+            "datetime",
+            "date",
         ],
     ),
-    input("quantity", Class::Number, &["quantity"], &["qty", "amount", "size", "base_amount", "contracts", "filled_qty"]),
+    input(
+        "quantity",
+        Class::Number,
+        &["quantity"],
+        &["qty", "amount", "size", "base_amount", "contracts", "filled_qty"],
+    ),
     input("price", Class::Number, &["price"], &["px", "fill_price", "trade_price", "exec_price", "avg_price"]),
     input("side", Class::Side, &["side"], &["direction", "buy_sell", "is_buy"]),
     input(
         "instrument",
         Class::Text,
         &["instrument"],
-        &["symbol", "pair", "market", "ticker", "instrument_id", "instrument_name", "product", "product_id", "contract"],
+        &[
+            "symbol",
+            "pair",
+            "market",
+            "ticker",
+            "instrument_id",
+            "instrument_name",
+            "product",
+            "product_id",
+            "contract",
+        ],
     ),
     input(
         "notional_usd",
@@ -124,11 +162,7 @@ pub struct Finding {
 }
 
 fn class_of(name: &str) -> Option<(&'static str, Class)> {
-    INPUTS
-        .iter()
-        .map(|i| (i.name, i.class))
-        .chain(EXPLICIT_ONLY.iter().copied())
-        .find(|(input, _)| *input == name)
+    INPUTS.iter().map(|i| (i.name, i.class)).chain(EXPLICIT_ONLY.iter().copied()).find(|(input, _)| *input == name)
 }
 
 fn is_text(column: &Column) -> bool {
@@ -229,8 +263,7 @@ pub fn map(relation: &Relation, wanted: &BTreeMap<String, Option<String>>) -> Re
     let mut findings = Vec::new();
     for name in wanted.keys() {
         if class_of(name).is_none() {
-            let known: Vec<&str> =
-                INPUTS.iter().map(|i| i.name).chain(EXPLICIT_ONLY.iter().map(|(n, _)| *n)).collect();
+            let known: Vec<&str> = INPUTS.iter().map(|i| i.name).chain(EXPLICIT_ONLY.iter().map(|(n, _)| *n)).collect();
             return Err(Failure::invalid(format!("\"{name}\" is not an input of a trade"))
                 .hint(format!("inputs are {}", known.join(", "))));
         }
@@ -313,7 +346,9 @@ pub fn expression(name: &str, type_oid: pg_sys::Oid, input: &str, numeric: bool)
         Class::Number if base == pg_sys::NUMERICOID && !numeric => format!("segmentation.to_float8({column})"),
         Class::Number if numeric => format!("{column}::numeric"),
         Class::Number => format!("{column}::float8"),
-        Class::Side if base == pg_sys::BOOLOID => format!("CASE {column} WHEN true THEN 'buy' WHEN false THEN 'sell' END"),
+        Class::Side if base == pg_sys::BOOLOID => {
+            format!("CASE {column} WHEN true THEN 'buy' WHEN false THEN 'sell' END")
+        }
         Class::Text | Class::Side => format!("{column}::text"),
     }
 }

@@ -103,10 +103,11 @@ fn create(call: &Call) -> Result<Rows> {
     let source = existing(oid, "the relation", "check its name")?;
     check_source(&source)?;
     // The caller's own schema, before the search path is made safe.
-    let schema = spi::read("SELECT pg_catalog.current_schema()::text", &[], |r| Ok(r.text(0, 1)))?.ok_or_else(|| {
-        Failure::new(PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME, "no schema has been selected to create in")
-            .hint("set search_path to a schema in which you may create tables")
-    })?;
+    let schema =
+        spi::read("SELECT pg_catalog.current_schema()::text", &[], |r| Ok(r.text(0, 1)))?.ok_or_else(|| {
+            Failure::new(PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME, "no schema has been selected to create in")
+                .hint("set search_path to a schema in which you may create tables")
+        })?;
     let _path = SafePath::set();
     let mut report = Report::default();
     let (findings, features) = match kind {
@@ -119,10 +120,8 @@ fn create(call: &Call) -> Result<Rows> {
         given => Some(lookback_text(given)?),
     };
     let tables = Tables::create(&schema, name, kind, key.type_oid, source.row_security)?;
-    let mapping: serde_json::Map<String, Value> = findings
-        .iter()
-        .filter_map(|f| Some((f.input.to_string(), Value::String(f.column.clone()?))))
-        .collect();
+    let mapping: serde_json::Map<String, Value> =
+        findings.iter().filter_map(|f| Some((f.input.to_string(), Value::String(f.column.clone()?)))).collect();
     let owner = spi::read("SELECT pg_catalog.pg_get_userbyid($1)::text", &[arg(current_user())], |r| Ok(r.text(0, 1)))?;
     catalogue::run(
         "INSERT INTO segmentation.definition
@@ -144,7 +143,13 @@ fn create(call: &Call) -> Result<Rows> {
     )?;
     let definition = catalogue::resolve(Some(name))?;
     if let Some(profiles) = definition.profiles()? {
-        report.add("table", "profiles", "created", Some(&profiles.quoted()), format!("keyed by {}", type_name(key.type_oid)));
+        report.add(
+            "table",
+            "profiles",
+            "created",
+            Some(&profiles.quoted()),
+            format!("keyed by {}", type_name(key.type_oid)),
+        );
     }
     report.add(
         "table",
@@ -159,11 +164,10 @@ fn create(call: &Call) -> Result<Rows> {
 
 /// Checks that a look-back is at least a day: profiles are kept by day.
 pub fn lookback_text(interval: Option<pg_sys::Datum>) -> Result<String> {
-    let (text, long_enough) = spi::read(
-        "SELECT $1::text, $1 >= interval '1 day'",
-        &[raw(pg_sys::INTERVALOID, interval)],
-        |r| Ok((r.text(0, 1).unwrap_or_default(), r.get(0, 2).unwrap_or(false))),
-    )?;
+    let (text, long_enough) =
+        spi::read("SELECT $1::text, $1 >= interval '1 day'", &[raw(pg_sys::INTERVALOID, interval)], |r| {
+            Ok((r.text(0, 1).unwrap_or_default(), r.get(0, 2).unwrap_or(false)))
+        })?;
     if !long_enough {
         return Err(Failure::invalid(format!("lookback {text} is below the limit of 1 day"))
             .hint("profiles are kept by UTC day; use for example interval '90 days'"));
@@ -308,7 +312,13 @@ fn describe(call: &Call) -> Result<Rows> {
                     report.features(&|input| definition.columns.get(input).is_some_and(Value::is_string));
                 }
                 Source::Features => {
-                    report.add("column", "account", "mapped", Some(&definition.account), type_name(definition.key_type));
+                    report.add(
+                        "column",
+                        "account",
+                        "mapped",
+                        Some(&definition.account),
+                        type_name(definition.key_type),
+                    );
                     report.ready_made(&source, &definition.account, &definition.features)?;
                 }
             }
@@ -365,7 +375,8 @@ fn check_may_drop(definition: &Definition) -> Result<()> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) $1::name
                               AND pg_catalog.pg_has_role(r.oid, 'USAGE'))
                       OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE oid OPERATOR(pg_catalog.=) $2)";
-    let may = spi::read(sql, &[arg(definition.owner.clone()), arg(current_user())], |r| Ok(r.get(0, 1).unwrap_or(false)))?;
+    let may =
+        spi::read(sql, &[arg(definition.owner.clone()), arg(current_user())], |r| Ok(r.get(0, 1).unwrap_or(false)))?;
     if may {
         return Ok(());
     }

@@ -96,7 +96,9 @@ fn fit(call: &Call) -> Result<Rows> {
     drop_scratch()?;
     let mut warnings = Vec::new();
     let as_of = match definition.kind {
-        Source::Trades => Some(trade_features(&definition, &source, request.as_of, request.lookback.as_deref(), &mut warnings)?),
+        Source::Trades => {
+            Some(trade_features(&definition, &source, request.as_of, request.lookback.as_deref(), &mut warnings)?)
+        }
         Source::Features => {
             ready_made_features(&definition, &source)?;
             request.as_of
@@ -128,7 +130,9 @@ pub fn lock(definition: &Definition, segments: &Relation) -> Result<()> {
             PgSqlErrorCode::ERRCODE_ACTIVE_SQL_TRANSACTION,
             "a watched segmentation cannot be fitted in a REPEATABLE READ or SERIALIZABLE transaction",
         )
-        .hint("its snapshot may be older than trades that were counted already; fit in READ COMMITTED, or unwatch first"));
+        .hint(
+            "its snapshot may be older than trades that were counted already; fit in READ COMMITTED, or unwatch first",
+        ));
     }
     spi::run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", segments.quoted()), &[])?;
     if let Some(profiles) = definition.profiles()? {
@@ -307,9 +311,7 @@ fn specs(definition: &Definition) -> Vec<FeatureSpec> {
     };
     match definition.kind {
         Source::Features => definition.features.iter().map(own).collect(),
-        Source::Trades => {
-            definition.features.iter().filter_map(|n| index_of(n)).map(|i| FEATURES[i].spec()).collect()
-        }
+        Source::Trades => definition.features.iter().filter_map(|n| index_of(n)).map(|i| FEATURES[i].spec()).collect(),
     }
 }
 
@@ -448,7 +450,10 @@ pub fn write_segments(segments: &Relation, model: &Model, version: i32) -> Resul
         &[arg(version), arg(ids), arg(names)],
     )?;
     // Accounts that have nothing in the look-back any more have no segment.
-    spi::run(&format!("DELETE FROM {table} old WHERE NOT EXISTS (SELECT FROM {SCORES} s WHERE s.account = old.account)"), &[])?;
+    spi::run(
+        &format!("DELETE FROM {table} old WHERE NOT EXISTS (SELECT FROM {SCORES} s WHERE s.account = old.account)"),
+        &[],
+    )?;
     Ok(())
 }
 
@@ -502,10 +507,13 @@ fn keep_labels(definition: &Definition, segments: &Relation, model: &mut Model) 
 }
 
 fn summary(model: &Model) -> Vec<Vec<Cell>> {
+    // What concerns the whole model is said once, with the first segment.
+    let warnings = |i: usize| if i == 0 { model.provenance.warnings.clone() } else { Vec::new() };
     model
         .segments
         .iter()
-        .map(|s| {
+        .enumerate()
+        .map(|(i, s)| {
             vec![
                 Cell::Int(s.id),
                 Cell::text(s.name.clone()),
@@ -513,7 +521,7 @@ fn summary(model: &Model) -> Vec<Vec<Cell>> {
                 Cell::Float(s.share),
                 Cell::option(s.volume_share, Cell::Float),
                 Cell::text(s.description.clone()),
-                Cell::Texts(model.provenance.warnings.clone()),
+                Cell::Texts(warnings(i)),
             ]
         })
         .collect()

@@ -53,7 +53,13 @@ impl Report {
             } else if columns::is_feature(c) {
                 self.add("feature", &c.name, "not available", Some(&c.name), "left out as asked");
             } else {
-                self.add("feature", &c.name, "not available", Some(&c.name), format!("type {type_name} is not numeric"));
+                self.add(
+                    "feature",
+                    &c.name,
+                    "not available",
+                    Some(&c.name),
+                    format!("type {type_name} is not numeric"),
+                );
             }
         }
         Ok(())
@@ -66,7 +72,13 @@ impl Report {
                 self.add("note", "notional", "", None, "notional_usd stands in for quantity × price");
             }
             if has("instrument") && !has("underlying") {
-                self.add("note", "underlying", "", None, "no underlying: concentration and diversification are over instruments");
+                self.add(
+                    "note",
+                    "underlying",
+                    "",
+                    None,
+                    "no underlying: concentration and diversification are over instruments",
+                );
             }
         }
         if source.row_security {

@@ -66,7 +66,10 @@ fn watch(call: &Call) -> Result<Option<String>> {
     if definition.kind == Source::Features {
         return Err(Failure::new(
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-            format!("segmentation \"{}\" is made of ready-made features, which have no trades to watch", definition.name),
+            format!(
+                "segmentation \"{}\" is made of ready-made features, which have no trades to watch",
+                definition.name
+            ),
         )
         .hint("fit it again when the features have changed"));
     }
@@ -204,10 +207,7 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<()> {
         ),
         &[],
     )?;
-    spi::run(
-        &format!("SELECT FROM {segments} WHERE account IN ({touched}) ORDER BY account FOR NO KEY UPDATE"),
-        &[],
-    )?;
+    spi::run(&format!("SELECT FROM {segments} WHERE account IN ({touched}) ORDER BY account FOR NO KEY UPDATE"), &[])?;
     spi::run(
         &format!(
             "INSERT INTO {profiles} AS p (account, span, start, profile)

@@ -60,11 +60,8 @@ unsafe impl Allocator for PgAlloc {
         }
         // SAFETY: `at` came from `allocate` with this layout, so the block starts there or is remembered before it.
         unsafe {
-            let block = if layout.align() <= PALLOC_ALIGN {
-                at.as_ptr() as usize
-            } else {
-                at.cast::<usize>().sub(1).read()
-            };
+            let block =
+                if layout.align() <= PALLOC_ALIGN { at.as_ptr() as usize } else { at.cast::<usize>().sub(1).read() };
             pg_sys::pfree(block as *mut std::ffi::c_void);
         }
     }

@@ -19,17 +19,9 @@ macro_rules! sql_function {
                 &V1
             }
 
-            // SAFETY: called by PostgreSQL's function manager, which passes a valid call record; the guard turns a
-            // Rust panic into an ERROR before it could cross into C.
             #[export_name = $symbol]
-            unsafe extern "C-unwind" fn entry(
-                record: ::pgrx::pg_sys::FunctionCallInfo,
-            ) -> ::pgrx::pg_sys::Datum {
-                unsafe {
-                    ::pgrx::pg_sys::panic::pgrx_extern_c_guard(|| {
-                        $crate::pg::call::run(record, $arguments, |call| $function(call))
-                    })
-                }
+            extern "C-unwind" fn entry(record: ::pgrx::pg_sys::FunctionCallInfo) -> ::pgrx::pg_sys::Datum {
+                $crate::pg::call::enter(record, $arguments, $function)
             }
         };
     };
@@ -78,12 +70,23 @@ impl Returned for Rows {
     }
 }
 
-/// # Safety
-/// `record` must be the call record that the function manager passed.
-pub unsafe fn run<R: Returned>(
+/// Runs a function for PostgreSQL's function manager, the only caller of what [`sql_function`] declares.
+pub fn enter<R: Returned>(
     record: pg_sys::FunctionCallInfo,
     arguments: usize,
-    function: impl FnOnce(&Call) -> Result<R>,
+    function: fn(&Call) -> Result<R>,
+) -> pg_sys::Datum {
+    // SAFETY: the function manager passes a valid call record; the guard turns a Rust panic into an ERROR before it
+    // could cross into C.
+    unsafe { pg_sys::panic::pgrx_extern_c_guard(|| run(record, arguments, function)) }
+}
+
+/// # Safety
+/// `record` must be the call record that the function manager passed.
+unsafe fn run<R: Returned>(
+    record: pg_sys::FunctionCallInfo,
+    arguments: usize,
+    function: fn(&Call) -> Result<R>,
 ) -> pg_sys::Datum {
     let call = Call { record };
     // SAFETY: the record is valid by the promise above.
@@ -195,6 +198,7 @@ impl Call {
     }
 
     /// State of this call site, made on first use. It lives as long as the query's plan and is dropped with it.
+    // The state is PostgreSQL's, not part of `self`.
     #[allow(clippy::mut_from_ref)]
     pub fn site<T: 'static>(&self, make: impl FnOnce() -> T) -> &mut T {
         // SAFETY: one function has one type of site, and fn_extra is ours alone; the value is dropped by the callback
@@ -224,7 +228,7 @@ impl RowSink {
             let info = (*call.record).resultinfo.cast::<pg_sys::ReturnSetInfo>();
             if info.is_null()
                 || (*info).type_ != pg_sys::NodeTag::T_ReturnSetInfo
-                || (*info).allowedModes as u32 & pg_sys::SetFunctionReturnMode::SFRM_Materialize as u32 == 0
+                || (*info).allowedModes as u32 & pg_sys::SetFunctionReturnMode::SFRM_Materialize == 0
             {
                 return Err(Failure::new(
                     PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,

@@ -128,11 +128,8 @@ pub fn float_array(datum: pg_sys::Datum, out: &mut Vec<f64>) {
         if (*array).dataoffset == 0 {
             let dimensions = (*array).ndim as usize;
             let first_dimension = array.cast::<u8>().add(size_of::<pg_sys::ArrayType>()).cast::<i32>();
-            let count = if dimensions == 0 {
-                0
-            } else {
-                (0..dimensions).map(|i| *first_dimension.add(i) as usize).product()
-            };
+            let count =
+                if dimensions == 0 { 0 } else { (0..dimensions).map(|i| *first_dimension.add(i) as usize).product() };
             let header = (size_of::<pg_sys::ArrayType>() + 2 * dimensions * size_of::<i32>()).next_multiple_of(8);
             let elements = array.cast::<u8>().add(header).cast::<f64>();
             out.extend((0..count).map(|i| elements.add(i).read_unaligned()));

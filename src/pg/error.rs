@@ -76,5 +76,7 @@ pub fn debug(message: &str) {
 
 /// A WARNING with a hint.
 pub fn warning(message: &str, hint: &str) {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message.to_string(), "").set_hint(hint).report(PgLogLevel::WARNING);
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_WARNING, message.to_string(), "")
+        .set_hint(hint)
+        .report(PgLogLevel::WARNING);
 }

@@ -95,9 +95,9 @@ impl Target {
         };
         let direct = (is_text(key_type) && is_text(argument)) || key_type == argument;
         let subtype = if is_text(argument) { pg_sys::TEXTOID } else { argument };
-        let crossing = primary.as_ref().is_some_and(|p| {
-            !is_text(argument) && operator(p.family, p.input, subtype) != pg_sys::InvalidOid
-        });
+        let crossing = primary
+            .as_ref()
+            .is_some_and(|p| !is_text(argument) && operator(p.family, p.input, subtype) != pg_sys::InvalidOid);
         let conversion = if direct || crossing { Conversion::AsItIs } else { Conversion::ThroughText };
         // SAFETY: reads the relation's flags under the current user.
         let policies = unsafe { pg_sys::check_enable_rls(table.oid, pg_sys::InvalidOid, false) };
@@ -107,7 +107,10 @@ impl Target {
                     Conversion::AsItIs if crossing && !direct => subtype,
                     _ => p.input,
                 };
-                Path::Index { index: p.index, key: scan_key(&p, operator(p.family, p.input, subtype), subtype, context) }
+                Path::Index {
+                    index: p.index,
+                    key: scan_key(&p, operator(p.family, p.input, subtype), subtype, context),
+                }
             }
             _ => {
                 let name = if column == SEGMENT { "segment" } else { "segment_id" };
@@ -171,8 +174,7 @@ impl Target {
             #[cfg(not(feature = "pg18"))]
             let scan = pg_sys::index_beginscan(heap, index, pg_sys::GetActiveSnapshot(), 1, 0);
             #[cfg(feature = "pg18")]
-            let scan =
-                pg_sys::index_beginscan(heap, index, pg_sys::GetActiveSnapshot(), std::ptr::null_mut(), 1, 0);
+            let scan = pg_sys::index_beginscan(heap, index, pg_sys::GetActiveSnapshot(), std::ptr::null_mut(), 1, 0);
             pg_sys::index_rescan(scan, &mut scan_key, 1, std::ptr::null_mut(), 0);
             let slot = pg_sys::table_slot_create(heap, std::ptr::null_mut());
             let mut found = None;
@@ -199,14 +201,7 @@ impl Target {
     }
 
     fn plan(&self, sql: &str, key: pg_sys::Datum) -> Result<Option<pg_sys::Datum>> {
-        spi::kept(
-            &PLANS,
-            (self.table, self.column),
-            sql,
-            self.key_argument_type(),
-            key,
-            self.column == SEGMENT,
-        )
+        spi::kept(&PLANS, (self.table, self.column), sql, self.key_argument_type(), key, self.column == SEGMENT)
     }
 }
 

@@ -56,9 +56,8 @@ impl Rows {
         assert!(row < self.len(), "row {row} of {}", self.len());
         let mut null = false;
         // SAFETY: the row exists; SPI answers NULL for a column that does not.
-        let value = unsafe {
-            pg_sys::SPI_getbinval(*(*self.table).vals.add(row), (*self.table).tupdesc, column, &mut null)
-        };
+        let value =
+            unsafe { pg_sys::SPI_getbinval(*(*self.table).vals.add(row), (*self.table).tupdesc, column, &mut null) };
         (!null).then_some(value)
     }
 
@@ -79,12 +78,7 @@ impl Rows {
     }
 }
 
-fn execute<T>(
-    sql: &str,
-    args: &[Arg],
-    read_only: bool,
-    then: impl FnOnce(&Rows) -> Result<T>,
-) -> Result<T> {
+fn execute<T>(sql: &str, args: &[Arg], read_only: bool, then: impl FnOnce(&Rows) -> Result<T>) -> Result<T> {
     let text = std::ffi::CString::new(sql).map_err(|_| Failure::invalid("a name contains a zero byte"))?;
     let mut oids: Vec<pg_sys::Oid> = args.iter().map(|a| a.oid).collect();
     let mut values: Vec<pg_sys::Datum> = args.iter().map(|a| a.value.unwrap_or(pg_sys::Datum::from(0))).collect();
@@ -198,7 +192,8 @@ pub fn kept<K: std::hash::Hash + Eq + 'static>(
         let outer = pg_sys::CurrentMemoryContext;
         check(pg_sys::SPI_connect(), sql)?;
         let known = plans.with_borrow(|p| p.get(&key).copied());
-        let usable = known.filter(|&plan| pg_sys::SPI_getargcount(plan) == 1 && pg_sys::SPI_getargtypeid(plan, 0) == parameter_type);
+        let usable = known
+            .filter(|&plan| pg_sys::SPI_getargcount(plan) == 1 && pg_sys::SPI_getargtypeid(plan, 0) == parameter_type);
         let plan = match usable {
             Some(plan) => plan,
             None => {
@@ -223,9 +218,8 @@ pub fn kept<K: std::hash::Hash + Eq + 'static>(
             if !varlena {
                 return value;
             }
-            pgrx::PgMemoryContexts::For(outer).switch_to(|_| {
-                pg_sys::Datum::from(pg_sys::pg_detoast_datum_copy(value.cast_mut_ptr()))
-            })
+            pgrx::PgMemoryContexts::For(outer)
+                .switch_to(|_| pg_sys::Datum::from(pg_sys::pg_detoast_datum_copy(value.cast_mut_ptr())))
         });
         check(pg_sys::SPI_finish(), sql)?;
         Ok(found)

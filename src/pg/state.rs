@@ -24,6 +24,8 @@ fn place(context: pg_sys::MemoryContext, value: Working) -> *mut Working {
 }
 
 /// The first argument's state, made if there is none, and the datum to return for it.
+// The state is PostgreSQL's, not part of the call.
+#[allow(clippy::mut_from_ref)]
 pub fn current(call: &Call) -> Result<(&mut State<PgAlloc>, Raw)> {
     let context = call.aggregate_context()?;
     // SAFETY: inside an aggregate the first argument is NULL or what an earlier call of these functions returned; the

@@ -106,7 +106,10 @@ pub fn compute<T: Send + 'static>(
                 }
             }
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Failure::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, "the computation ended without an answer"))
+                return Err(Failure::new(
+                    PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+                    "the computation ended without an answer",
+                ))
             }
         }
     };

@@ -164,7 +164,7 @@ fn planted_accounts_are_found_named_and_explained() {
     assert!(d.starts_with("82 accounts (27.3 %), ") && d.contains("; maker share 0.9"), "{d}");
     assert!(f.model.segments[2].description.contains("00,000 USD (all: "), "{}", f.model.segments[2].description);
     let warnings = f.model.provenance.warnings.join("\n");
-    assert!(warnings.contains("feature \"always\" left out: constant (every value is 1)"), "{warnings}");
+    assert!(warnings.contains("left out (constant): always"), "{warnings}");
     assert!(warnings.contains("feature \"share_spot\": 11 of 300 values missing"), "{warnings}");
     assert_eq!(f.model.feature_names(), ["volume_usd", "maker_ratio", "share_spot", "always"]);
     let p = &f.model.provenance;
@@ -287,7 +287,7 @@ fn a_column_without_values_and_infinities_do_no_harm() {
     input.volume = Some(vec![f64::NAN; 150]);
     let f = run(input, Some(3), json!({})).unwrap();
     let warnings = f.model.provenance.warnings.join("\n");
-    assert!(warnings.contains("\"sepal_width\" left out: missing in every row"), "{warnings}");
+    assert!(warnings.contains("left out (missing in every row): sepal_width"), "{warnings}");
     assert!(warnings.contains("\"sepal_length\": 2 of 150 values missing (2 infinite)"), "{warnings}");
     for s in &f.model.segments {
         assert_eq!(

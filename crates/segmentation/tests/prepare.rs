@@ -221,7 +221,7 @@ fn spread_falls_back_from_iqr_to_mad_to_sd_and_then_the_feature_goes() {
     let (p, m) = fit(robust.clone(), &two).unwrap();
     assert_eq!(m.ncols(), 1);
     assert_eq!(p.columns()[0].dropped.as_deref(), Some("constant (every value is 5)"));
-    assert!(p.warnings().iter().any(|w| w == "feature \"f0\" left out: constant (every value is 5)"));
+    assert!(p.warnings().iter().any(|w| w == "left out (constant): f0"));
 
     // One account of 1000 is different: winsorising takes it away.
     let mut rare = vec![0.0; 1000];

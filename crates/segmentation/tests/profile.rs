@@ -209,7 +209,7 @@ proptest! {
 #[test]
 fn rejected_trades_are_counted_and_change_nothing_else() {
     let good = Row { at: 5, quantity: 1.0, price: 2.0, sell: None, maker: None, fee: None, instrument: 1, kind: 0 };
-    let mut s = one_pass(&[good.clone()]);
+    let mut s = one_pass(std::slice::from_ref(&good));
     let features = values(&s, Some(10));
     for bad in [
         Row { at: i64::MAX, ..good.clone() },

@@ -11,8 +11,9 @@ SELECT 'what is not available says why' AS test, count(*) > 0 AND bool_and(detai
 FROM create_report WHERE item = 'feature' AND status = 'not available';
 SELECT 'no maker column, no maker ratio' AS test, status = 'not available' AS ok FROM create_report WHERE item = 'feature' AND object = 'maker_ratio';
 SELECT 'describe says the same columns' AS test, NOT EXISTS (
-  (SELECT item, object, status FROM create_report WHERE item = 'column')
-  EXCEPT (SELECT item, object, status FROM describe_segmentation('c1') WHERE item = 'column')) AS ok;
+  SELECT FROM (SELECT item, object, status, source FROM create_report WHERE status = 'mapped') AS c
+  FULL JOIN (SELECT item, object, status, source FROM describe_segmentation('c1') WHERE status = 'mapped') AS d USING (item, object, status, source)
+  WHERE c IS NULL OR d IS NULL) AS ok;
 
 -- Usual names need no help.
 CREATE TABLE create_usual (trade_id bigint, account_id uuid, executed_at timestamptz, instrument text, quantity float8, price float8, side text, fee_usd float8, is_maker boolean);

@@ -27,7 +27,7 @@ INSERT INTO errors_cases (test, expected, statement) VALUES
   ('neither form',          '22023', $$SELECT * FROM create_segmentation('x')$$),
   ('both forms',            '22023', $$SELECT * FROM create_segmentation('x', 'errors_t', features => 'errors_same', account => 'id')$$),
   ('no name',               '22023', $$SELECT * FROM create_segmentation('', 'errors_t')$$),
-  ('a name too long',       '22023', $$SELECT * FROM create_segmentation(repeat('x', 64), 'errors_t')$$),
+  ('a name too long',       '42622', $$SELECT * FROM create_segmentation(repeat('x', 64), 'errors_t')$$),
   ('negative lookback',     '22023', $$SELECT * FROM create_segmentation('x', 'errors_t', lookback => '-1 day')$$),
   ('no such segmentation',  '42704', $$SELECT * FROM fit_segmentation('nobody')$$),
   ('not fitted yet',        '55000', $$SELECT segment_of(1, 'e')$$),
@@ -42,7 +42,7 @@ INSERT INTO errors_cases (test, expected, statement) VALUES
   ('unknown value',         '22023', $$SELECT * FROM fit_segmentation('e', preparation => '{"scale": "huge"}')$$),
   ('quantiles reversed',    '22023', $$SELECT * FROM fit_segmentation('e', preparation => '{"winsorise": [0.9, 0.1]}')$$),
   ('preparation an array',  '22023', $$SELECT * FROM fit_segmentation('e', preparation => '[]')$$),
-  ('missing not allowed',   '55000', $$SELECT * FROM fit_segmentation('bad', k => 3, preparation => '{"missing": "error"}')$$),
+  ('missing not allowed',   '22023', $$SELECT * FROM fit_segmentation('bad', k => 3, preparation => '{"missing": "error"}')$$),
   ('no such version',       '42704', $$SELECT segment_model('three', 99)$$),
   ('model text',            '22P02', $$SELECT '{"format": 1}'::segmentation.model$$),
   ('ARI of unequal length', '22023', $$SELECT adjusted_rand_index(ARRAY['a'], ARRAY['a', 'b'])$$),
@@ -50,17 +50,21 @@ INSERT INTO errors_cases (test, expected, statement) VALUES
   ('accounts below 1',      '22023', $$SELECT * FROM simulate_trades(accounts => 0)$$);
 
 -- ok: it failed, in the class named. The rows below must be read once when they change.
+\pset format unaligned
+\x on
 SELECT c.test, e.state = c.expected AS ok, e.state, e.message, e.hint
-FROM errors_cases AS c, test.error_of(c.statement) AS e ORDER BY c.n \gx
+FROM errors_cases AS c, test.error_of(c.statement) AS e ORDER BY c.n;
+\pset format aligned
+\x off
 
-SELECT 'every one names a next step' AS test, bool_and(e.hint <> '') AS ok FROM errors_cases AS c, test.error_of(c.statement) AS e;
+SELECT c.test AS "names no next step" FROM errors_cases AS c, test.error_of(c.statement) AS e WHERE coalesce(e.hint, '') = '' ORDER BY c.n;
 SELECT 'a failed call leaves nothing behind' AS test, count(*) = 5 AS ok FROM segmentation.segmentations;
 SELECT 'and no model' AS test, count(*) = 0 AS ok FROM segmentation.models;
 
 -- NaN and infinity in a feature table are missing values, counted and said.
 SELECT 'NaN and infinity' AS test, sum(accounts) = 60 AND bool_or(array_to_string(warnings, ' ') ~* 'infinit|nan|missing') AS ok
 FROM fit_segmentation('bad', k => 3);
-SELECT 'none in the model' AS test, segment_model('bad')::text !~* 'nan|inf' AS ok;
+SELECT 'none in the model' AS test, segment_model('bad')::text !~* '[:,[] *"?[-+]?(nan|inf)' AS ok;
 
 -- Negative quantities are rejected, counted, reported; the rest is fitted.
 INSERT INTO errors_t SELECT 3, timestamptz '2024-02-01+00', -1, 100, 'buy' FROM generate_series(1, 5);

@@ -20,7 +20,7 @@ SET timezone = 'Asia/Kolkata';
 SELECT 'days are UTC' AS test, feature(p, 'active_days', '2024-02-01+00') = 10 AND feature(p, 'hour_entropy', '2024-02-01+00') = 0 AS ok FROM features_t;
 RESET timezone;
 
-SELECT 'an unknown feature' AS test, state = '22023' AND hint <> '' AS ok, message
+SELECT 'an unknown feature' AS test, state = '42704' AND hint <> '' AS ok, message
 FROM test.error_of($$SELECT feature(p, 'colour', '2024-02-01+00') FROM features_t$$);
 
 SELECT 'an empty group has no profile' AS test, account_profile(t) IS NULL AS ok FROM (SELECT NULL::segmentation.trade AS t) AS s;

@@ -11,13 +11,18 @@ SELECT i AS trade_id,
        CASE WHEN test.rnd(i, 'maker?') < 0.9 THEN test.rnd(i, 'maker') < 0.3 END AS is_maker,
        'U' || floor(12 * test.rnd(i, 'underlying') ^ 2)::int AS underlying,
        'U' || floor(12 * test.rnd(i, 'underlying') ^ 2)::int || '-' || floor(15 * test.rnd(i, 'instrument'))::int AS instrument,
-       (ARRAY['spot', 'future', 'perpetual', 'option', 'leveraged_token', 'warrant', NULL])[1 + floor(7 * test.rnd(i, 'kind'))::int] AS kind
+       (ARRAY['spot', 'future', 'perpetual', 'option', 'leveraged_token', 'warrant', NULL])[1 + floor(7 * test.rnd(i, 'kind'))::int] AS kind,
+       (ARRAY[NULL, 0.01, 1, 10])[1 + floor(4 * test.rnd(i, 'size'))::int]::float8 AS contract_size,
+       CASE WHEN test.rnd(i, 'inverse?') < 0.5 THEN test.rnd(i, 'inverse') < 0.2 END AS inverse,
+       round((20 + 100 * test.rnd(i, 'spot'))::numeric, 2)::float8 AS underlying_price
 FROM generate_series(1, 20000) AS i;
 
--- The oracle. It shares no code with the extension and adds money as numeric.
+-- The oracle. It shares no code with the extension and adds money as numeric. Without a notional in USD it is quantity x
+-- contract size x price, where an option counts by the price of its underlying and an inverse contract is worth its face.
 CREATE TABLE profile_oracle AS
 WITH t AS (
-  SELECT *, coalesce(notional_usd, quantity * price)::numeric AS n, executed_at AT TIME ZONE 'UTC' AS at,
+  SELECT *, coalesce(notional_usd, quantity * coalesce(contract_size, 1)
+                     * CASE WHEN kind = 'option' THEN underlying_price WHEN inverse THEN 1 ELSE price END)::numeric AS n, executed_at AT TIME ZONE 'UTC' AS at,
          CASE WHEN lower(side) LIKE 'b%' THEN 1 WHEN lower(side) LIKE 's%' THEN -1 END AS sign,
          CASE WHEN kind = 'warrant' THEN 'other' ELSE kind END AS known_kind
   FROM profile_trades
@@ -54,10 +59,13 @@ FROM sums JOIN shares USING (account) JOIN hours USING (account)
        ('recency_days', recency_days)) AS f (feature, value)
 UNION ALL SELECT account, 'share_' || k, share::float8 FROM kinds;
 
-CREATE TABLE profile_ours AS
-SELECT account, account_profile(trade(executed_at, quantity, price, side, instrument => instrument, notional_usd => notional_usd,
-                                      fee_usd => fee_usd, is_maker => is_maker, underlying => underlying, kind => kind)) AS profile
-FROM profile_trades GROUP BY account;
+CREATE VIEW profile_values AS
+SELECT trade_id, account, executed_at,
+       trade(executed_at, quantity, price, side, instrument => instrument, notional_usd => notional_usd, fee_usd => fee_usd,
+             is_maker => is_maker, underlying => underlying, kind => kind, contract_size => contract_size, inverse => inverse,
+             underlying_price => underlying_price) AS t
+FROM profile_trades;
+CREATE TABLE profile_ours AS SELECT account, account_profile(t) AS profile FROM profile_values GROUP BY account;
 
 SELECT 'the data has small and large accounts' AS test, min(value) = 1 AND max(value) > 1000 AND count(*) > 50 AS ok
 FROM profile_oracle WHERE feature = 'trades';
@@ -77,16 +85,12 @@ FROM profile_ours;
 -- Any split and any order is one pass, byte for byte.
 SELECT 'rollup of a split' AS test, count(*) > 50 AND bool_and(r.profile::text = o.profile::text) AS ok
 FROM (SELECT account, rollup(profile) AS profile
-      FROM (SELECT account, account_profile(trade(executed_at, quantity, price, side, instrument => instrument, notional_usd => notional_usd,
-                   fee_usd => fee_usd, is_maker => is_maker, underlying => underlying, kind => kind)) AS profile
-            FROM profile_trades GROUP BY account, (executed_at AT TIME ZONE 'UTC')::date) AS day
+      FROM (SELECT account, account_profile(t) AS profile FROM profile_values GROUP BY account, (executed_at AT TIME ZONE 'UTC')::date) AS day
       GROUP BY account) AS r
 JOIN profile_ours AS o USING (account);
 
 SELECT 'order of the rows' AS test, bool_and(s.profile::text = o.profile::text) AS ok
-FROM (SELECT account, account_profile(trade(executed_at, quantity, price, side, instrument => instrument, notional_usd => notional_usd,
-             fee_usd => fee_usd, is_maker => is_maker, underlying => underlying, kind => kind) ORDER BY test.rnd(trade_id, 'order')) AS profile
-      FROM profile_trades GROUP BY account) AS s
+FROM (SELECT account, account_profile(t ORDER BY test.rnd(trade_id, 'order')) AS profile FROM profile_values GROUP BY account) AS s
 JOIN profile_ours AS o USING (account);
 
 SELECT 'plus is rollup' AS test, (a.profile + b.profile)::text = r.profile::text AND (b.profile + a.profile)::text = r.profile::text AS ok
@@ -98,4 +102,5 @@ SELECT 'text round trip' AS test, bool_and(profile::text::segmentation.account_p
 
 SELECT 'never above 12 KB' AS test, max(pg_column_size(profile)) <= 12288 AS ok FROM profile_ours;
 
+DROP VIEW profile_values;
 DROP TABLE profile_trades, profile_oracle, profile_ours;

@@ -175,11 +175,15 @@ impl Preparation {
     pub fn warnings(&self) -> Vec<String> {
         let mut all = Vec::new();
         let rows = self.stored.rows;
-        for c in &self.stored.columns {
-            if let Some(reason) = &c.dropped {
-                all.push(format!("feature \"{}\" left out: {reason}", c.spec.name));
+        // One line a reason, not one a feature: a narrow table has many constant features.
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (reason, name) in self.stored.columns.iter().filter_map(|c| Some((c.dropped.as_deref()?, &c.spec.name))) {
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, names)) => names.push(name),
+                None => reasons.push((reason, vec![name])),
             }
         }
+        all.extend(reasons.into_iter().map(|(reason, names)| format!("left out ({reason}): {}", names.join(", "))));
         for c in &self.stored.columns {
             let Some(kept) = &c.kept else { continue };
             let absent = c.missing.saturating_add(c.infinite);

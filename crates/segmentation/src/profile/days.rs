@@ -98,7 +98,10 @@ impl<A: Allocator + Clone> Days<A> {
             for i in 0..n {
                 let step = r.signed()?;
                 let bits = r.u64()?;
-                word = word.checked_add(step).filter(|w| w.abs() < 1 << 24).ok_or_else(|| malformed("a day is out of range"))?;
+                word = word
+                    .checked_add(step)
+                    .filter(|w| w.abs() < 1 << 24)
+                    .ok_or_else(|| malformed("a day is out of range"))?;
                 if bits == 0 || (i > 0 && step <= 0) {
                     return Err(malformed("days are not in order"));
                 }

@@ -141,7 +141,8 @@ fn of_dense<A: Allocator + Clone>(d: &Dense<A>, as_of: Option<i64>) -> Vec<Featu
         }
         value()
     };
-    let since = |at: i64| as_of.map_or(none("missing:as_of"), |t| some((i128::from(t) - i128::from(at)) as f64 / DAY as f64));
+    let since =
+        |at: i64| as_of.map_or(none("missing:as_of"), |t| some((i128::from(t) - i128::from(at)) as f64 / DAY as f64));
     let volume = s.money(Money::Volume);
     let (hhi, entropy) = concentration(d);
     let mut out = vec![
@@ -167,9 +168,10 @@ fn of_dense<A: Allocator + Clone>(d: &Dense<A>, as_of: Option<i64>) -> Vec<Featu
         since(s.first),
         since(s.last),
     ];
-    out.extend((0..KINDS).map(|kind| {
-        of(Count::Kinded, "missing:kind", &|| share(s.kind_volume(kind), s.money(Money::Kinded)))
-    }));
+    out.extend(
+        (0..KINDS)
+            .map(|kind| of(Count::Kinded, "missing:kind", &|| share(s.kind_volume(kind), s.money(Money::Kinded)))),
+    );
     out
 }
 

@@ -103,7 +103,7 @@ impl Fill {
                 fill.symbols[i - NUMS] = symbol::hash(trade.texts[i - NUMS]);
             }
         }
-        let beyond = |usd: f64| !(usd.abs() <= money::LIMIT_USD);
+        let beyond = |usd: f64| !money::within_limit(usd);
         if fill.notional_usd().is_some_and(beyond) || fill.num(Num::FeeUsd).is_some_and(beyond) {
             return Err(Rejection::TooLarge);
         }

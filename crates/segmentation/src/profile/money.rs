@@ -9,9 +9,14 @@ pub const LIMIT_USD: f64 = 1e20;
 /// Units in one USD.
 pub const UNITS: f64 = 1e9;
 
+/// Whether an amount is a number of at most [`LIMIT_USD`]; NaN is not.
+pub fn within_limit(usd: f64) -> bool {
+    usd.abs() <= LIMIT_USD
+}
+
 /// Nearest unit, ties to even, of an amount in USD; `None` for NaN and for anything beyond [`LIMIT_USD`].
 pub fn from_usd(usd: f64) -> Option<i128> {
-    if !(usd.abs() <= LIMIT_USD) {
+    if !within_limit(usd) {
         return None;
     }
     let scaled = usd * UNITS;

@@ -87,7 +87,8 @@ impl<A: Allocator + Clone> Log<A> {
         if self.overlap {
             return Ordered::Overlap;
         }
-        let mut all = Vec::with_capacity_in(self.instants.len() + self.fragments.len(), self.instants.allocator().clone());
+        let mut all =
+            Vec::with_capacity_in(self.instants.len() + self.fragments.len(), self.instants.allocator().clone());
         all.extend(self.instants.iter().map(|&at| Fragment::one(at)));
         all.extend(self.fragments.iter().copied());
         all.sort_unstable_by_key(|f| (f.first, f.last));

@@ -129,7 +129,9 @@ fn read_sparse(r: &mut Reader, mut push: impl FnMut(&Fill)) -> Result<()> {
         let shape = r.below(shapes.len() as u64, "a shape")?;
         let time = match at {
             None => r.i64()?,
-            Some(before) => i64::checked_add_unsigned(before, r.var()?).ok_or_else(|| malformed("a time is out of range"))?,
+            Some(before) => {
+                i64::checked_add_unsigned(before, r.var()?).ok_or_else(|| malformed("a time is out of range"))?
+            }
         };
         if time == i64::MIN || time == i64::MAX {
             return Err(malformed("a time is infinite"));

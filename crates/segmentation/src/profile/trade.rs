@@ -194,7 +194,8 @@ impl<'a> Trade<'a> {
         time.copy_from_slice(&head[7..15]);
         trade.executed_at = Some(i64::from_le_bytes(time)).filter(|&t| t != NO_TIME);
         // Both bits of a mark at once mean nothing.
-        if trade.present & !KNOWN != 0 || trade.marks & !MARK_BITS != 0 || trade.marks & (trade.marks >> 1) & 0x155 != 0 {
+        if trade.present & !KNOWN != 0 || trade.marks & !MARK_BITS != 0 || trade.marks & (trade.marks >> 1) & 0x155 != 0
+        {
             return Err(malformed("a trade has unknown fields"));
         }
         let mut bits = trade.present;
