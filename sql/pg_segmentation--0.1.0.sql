@@ -259,7 +259,7 @@ COMMENT ON FUNCTION segmentation.profile_serialize(internal) IS 'Serialize funct
 COMMENT ON FUNCTION segmentation.profile_deserialize(bytea, internal) IS 'Deserialize function of account_profile and rollup.';
 COMMENT ON FUNCTION segmentation.profile_final(internal) IS 'Final function of account_profile and rollup.';
 
-CREATE AGGREGATE account_profile(segmentation.trade) (
+CREATE AGGREGATE @extschema@.account_profile(segmentation.trade) (
   SFUNC = segmentation.profile_add,
   STYPE = internal,
   SSPACE = 1024,
@@ -272,7 +272,7 @@ CREATE AGGREGATE account_profile(segmentation.trade) (
 COMMENT ON AGGREGATE account_profile(segmentation.trade) IS
   'Profile of the trades of one account. NULL trades are skipped, NULL over no rows. Trades with a negative, NaN or infinite number, without a finite time or beyond 1e20 USD are counted as rejected. Equal bytes for any order and any parallel plan.';
 
-CREATE AGGREGATE rollup(segmentation.account_profile) (
+CREATE AGGREGATE @extschema@.rollup(segmentation.account_profile) (
   SFUNC = segmentation.rollup_add,
   STYPE = internal,
   SSPACE = 2048,
@@ -290,7 +290,7 @@ CREATE FUNCTION segmentation.profile_plus(segmentation.account_profile, segmenta
   AS 'MODULE_PATHNAME', 'segmentation_profile_plus' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segmentation.profile_plus(segmentation.account_profile, segmentation.account_profile) IS
   'Profile of the trades of both. For more than two use rollup, which reads each of them once.';
-CREATE OPERATOR + (
+CREATE OPERATOR @extschema@.+ (
   LEFTARG = segmentation.account_profile, RIGHTARG = segmentation.account_profile,
   FUNCTION = segmentation.profile_plus, COMMUTATOR = +
 );
@@ -367,7 +367,7 @@ CREATE FUNCTION fit_segmentation(
                 warnings text[])
   AS 'MODULE_PATHNAME', 'segmentation_fit' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION fit_segmentation(text, integer, integer, text, jsonb, timestamptz, interval, bigint, boolean) IS
-  'Fits a model, stores it as a new version and, unless activate is false, assigns all accounts. k NULL: chosen by silhouette over 2 to k_max, and 1 where there is no structure. as_of NULL: end of the UTC day of the last trade not after now. Same rows and seed give the same model. 22023 for k above the number of distinct rows or an unknown option, 55000 for an empty table or constant features, 57014 on cancel.';
+  'Fits a model, stores it as a new version and, unless activate is false, assigns all accounts. k NULL: chosen by silhouette over 2 to k_max, and 1 where there is no structure. as_of NULL: end of the UTC day of the last trade not after now. Same rows and seed give the same model. warnings come with the first row. 22023 for k above the number of distinct rows or an unknown option, 55000 for an empty table or constant features, 57014 on cancel.';
 
 CREATE FUNCTION segmentation.score(features float8[], model segmentation.model) RETURNS float8[]
   AS 'MODULE_PATHNAME', 'segmentation_score' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
@@ -498,14 +498,14 @@ COMMENT ON VIEW segmentation.segmentations IS 'Segmentations whose segments you 
 CREATE VIEW segmentation.models WITH (security_barrier) AS
 SELECT f.segmentation, f.version, f.version OPERATOR(pg_catalog.=) d.active_version AS active, f.accounts,
        pg_catalog.jsonb_array_length(m.j OPERATOR(pg_catalog.->) 'segments') AS k,
-       (m.j OPERATOR(pg_catalog.#>>) '{quality,silhouette}')::float8 AS silhouette,
-       (m.j OPERATOR(pg_catalog.#>>) '{quality,inertia}')::float8 AS inertia,
+       (m.j OPERATOR(pg_catalog.#>>) '{quality,silhouette}')::pg_catalog.float8 AS silhouette,
+       (m.j OPERATOR(pg_catalog.#>>) '{quality,inertia}')::pg_catalog.float8 AS inertia,
        m.j OPERATOR(pg_catalog.->) 'quality' AS quality,
        m.j OPERATOR(pg_catalog.->) 'provenance' AS provenance,
        f.model, f.created_at, f.created_by
 FROM segmentation.fit f
 JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
-CROSS JOIN LATERAL (SELECT (f.model::text)::jsonb AS j) m
+CROSS JOIN LATERAL (SELECT (f.model::pg_catalog.text)::pg_catalog.jsonb AS j) m
 WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
   AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT');
 COMMENT ON VIEW segmentation.models IS 'Models of segmentations whose profiles (or ready-made features) and segments you may read.';
@@ -515,13 +515,13 @@ SELECT f.segmentation, f.version AS model_version,
        (s.j OPERATOR(pg_catalog.->>) 'id')::integer AS segment_id,
        s.j OPERATOR(pg_catalog.->>) 'name' AS segment,
        (s.j OPERATOR(pg_catalog.->>) 'accounts')::bigint AS accounts,
-       (s.j OPERATOR(pg_catalog.->>) 'share')::float8 AS share,
-       (s.j OPERATOR(pg_catalog.->>) 'volume_share')::float8 AS volume_share,
+       (s.j OPERATOR(pg_catalog.->>) 'share')::pg_catalog.float8 AS share,
+       (s.j OPERATOR(pg_catalog.->>) 'volume_share')::pg_catalog.float8 AS volume_share,
        s.j OPERATOR(pg_catalog.->>) 'description' AS description
 FROM segmentation.fit f
 JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
                               AND d.active_version OPERATOR(pg_catalog.=) f.version
-CROSS JOIN LATERAL pg_catalog.jsonb_array_elements((f.model::text)::jsonb OPERATOR(pg_catalog.->) 'segments') AS s(j)
+CROSS JOIN LATERAL pg_catalog.jsonb_array_elements((f.model::pg_catalog.text)::pg_catalog.jsonb OPERATOR(pg_catalog.->) 'segments') AS s(j)
 WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
   AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT');
 COMMENT ON VIEW segmentation.segments IS 'Segments of the active models you may read.';

@@ -19,7 +19,7 @@ COMMENT ON FUNCTION segmentation.profile_serialize(internal) IS 'Serialize funct
 COMMENT ON FUNCTION segmentation.profile_deserialize(bytea, internal) IS 'Deserialize function of account_profile and rollup.';
 COMMENT ON FUNCTION segmentation.profile_final(internal) IS 'Final function of account_profile and rollup.';
 
-CREATE AGGREGATE account_profile(segmentation.trade) (
+CREATE AGGREGATE @extschema@.account_profile(segmentation.trade) (
   SFUNC = segmentation.profile_add,
   STYPE = internal,
   SSPACE = 1024,
@@ -32,7 +32,7 @@ CREATE AGGREGATE account_profile(segmentation.trade) (
 COMMENT ON AGGREGATE account_profile(segmentation.trade) IS
   'Profile of the trades of one account. NULL trades are skipped, NULL over no rows. Trades with a negative, NaN or infinite number, without a finite time or beyond 1e20 USD are counted as rejected. Equal bytes for any order and any parallel plan.';
 
-CREATE AGGREGATE rollup(segmentation.account_profile) (
+CREATE AGGREGATE @extschema@.rollup(segmentation.account_profile) (
   SFUNC = segmentation.rollup_add,
   STYPE = internal,
   SSPACE = 2048,
@@ -50,7 +50,7 @@ CREATE FUNCTION segmentation.profile_plus(segmentation.account_profile, segmenta
   AS 'MODULE_PATHNAME', 'segmentation_profile_plus' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segmentation.profile_plus(segmentation.account_profile, segmentation.account_profile) IS
   'Profile of the trades of both. For more than two use rollup, which reads each of them once.';
-CREATE OPERATOR + (
+CREATE OPERATOR @extschema@.+ (
   LEFTARG = segmentation.account_profile, RIGHTARG = segmentation.account_profile,
   FUNCTION = segmentation.profile_plus, COMMUTATOR = +
 );

@@ -11,14 +11,14 @@ COMMENT ON VIEW segmentation.segmentations IS 'Segmentations whose segments you 
 CREATE VIEW segmentation.models WITH (security_barrier) AS
 SELECT f.segmentation, f.version, f.version OPERATOR(pg_catalog.=) d.active_version AS active, f.accounts,
        pg_catalog.jsonb_array_length(m.j OPERATOR(pg_catalog.->) 'segments') AS k,
-       (m.j OPERATOR(pg_catalog.#>>) '{quality,silhouette}')::float8 AS silhouette,
-       (m.j OPERATOR(pg_catalog.#>>) '{quality,inertia}')::float8 AS inertia,
+       (m.j OPERATOR(pg_catalog.#>>) '{quality,silhouette}')::pg_catalog.float8 AS silhouette,
+       (m.j OPERATOR(pg_catalog.#>>) '{quality,inertia}')::pg_catalog.float8 AS inertia,
        m.j OPERATOR(pg_catalog.->) 'quality' AS quality,
        m.j OPERATOR(pg_catalog.->) 'provenance' AS provenance,
        f.model, f.created_at, f.created_by
 FROM segmentation.fit f
 JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
-CROSS JOIN LATERAL (SELECT (f.model::text)::jsonb AS j) m
+CROSS JOIN LATERAL (SELECT (f.model::pg_catalog.text)::pg_catalog.jsonb AS j) m
 WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
   AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT');
 COMMENT ON VIEW segmentation.models IS 'Models of segmentations whose profiles (or ready-made features) and segments you may read.';
@@ -28,13 +28,13 @@ SELECT f.segmentation, f.version AS model_version,
        (s.j OPERATOR(pg_catalog.->>) 'id')::integer AS segment_id,
        s.j OPERATOR(pg_catalog.->>) 'name' AS segment,
        (s.j OPERATOR(pg_catalog.->>) 'accounts')::bigint AS accounts,
-       (s.j OPERATOR(pg_catalog.->>) 'share')::float8 AS share,
-       (s.j OPERATOR(pg_catalog.->>) 'volume_share')::float8 AS volume_share,
+       (s.j OPERATOR(pg_catalog.->>) 'share')::pg_catalog.float8 AS share,
+       (s.j OPERATOR(pg_catalog.->>) 'volume_share')::pg_catalog.float8 AS volume_share,
        s.j OPERATOR(pg_catalog.->>) 'description' AS description
 FROM segmentation.fit f
 JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
                               AND d.active_version OPERATOR(pg_catalog.=) f.version
-CROSS JOIN LATERAL pg_catalog.jsonb_array_elements((f.model::text)::jsonb OPERATOR(pg_catalog.->) 'segments') AS s(j)
+CROSS JOIN LATERAL pg_catalog.jsonb_array_elements((f.model::pg_catalog.text)::pg_catalog.jsonb OPERATOR(pg_catalog.->) 'segments') AS s(j)
 WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
   AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT');
 COMMENT ON VIEW segmentation.segments IS 'Segments of the active models you may read.';

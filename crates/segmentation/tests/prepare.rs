@@ -93,7 +93,7 @@ fn quantiles_are_numpys() {
 
 #[test]
 fn robust_scale_and_mad_are_scikit_learns() {
-    let plan = json!({"transform": "identity", "winsorise": null, "pca": null});
+    let plan = json!({"transform": "identity", "winsorise": null, "scale": "robust", "pca": null});
     let (p, m) = fit(plan, &column(&X)).unwrap();
     for (got, expected) in m.iter().zip([-0.7, -0.5, -0.3, -0.1, 0.1, 0.3, 1.7, 9.7]) {
         close(*got, expected, 1e-9);
@@ -154,35 +154,41 @@ fn the_whole_road_is_numpys_and_scikit_learns() {
         spec("d", "allocation", Transform::Hellinger),
         spec("e", "volume", Transform::Log1p),
     ];
-    let plan = json!({"winsorise": [0.02, 0.97], "pca": null});
-    let (p, weighted) = fit_specs(plan, &specs, &raw).unwrap();
+    // Standard scaling is the default.
+    for (plan, scale) in [(json!({"scale": "robust"}), "robust"), (json!({}), "standard")] {
+        the_road(&with(plan, "winsorise", json!([0.02, 0.97])), &specs, &raw, &o, &o[scale]);
+    }
+}
+
+fn the_road(plan: &Value, specs: &[FeatureSpec], raw: &Array2<f64>, o: &Value, scaled: &Value) {
+    let (p, weighted) = fit_specs(with(plan.clone(), "pca", Value::Null), specs, raw).unwrap();
     for (j, column) in p.columns().iter().enumerate() {
         let kept = column.kept.as_ref().unwrap();
         let bounds = kept.bounds.unwrap();
         close(bounds[0], numbers(&o["low"])[j], 1e-12);
         close(bounds[1], numbers(&o["high"])[j], 1e-12);
-        close(kept.center, numbers(&o["center"])[j], 1e-12);
-        close(kept.scale, numbers(&o["scale"])[j], 1e-12);
+        close(kept.center, numbers(&scaled["center"])[j], 1e-12);
+        close(kept.scale, numbers(&scaled["scale"])[j], 1e-12);
         close(kept.weight, numbers(&o["weights"])[j], 1e-12);
         let clipped = raw.column(j).iter().filter(|&&x| x < bounds[0] || x > bounds[1]).count() as u64;
         assert_eq!(kept.clipped[0] + kept.clipped[1], clipped);
     }
     close(p.columns()[0].kept.as_ref().unwrap().c.unwrap(), o["c"].as_f64().unwrap(), 1e-12);
-    for (i, expected) in rows(&o["weighted"]).iter().enumerate() {
+    for (i, expected) in rows(&scaled["weighted"]).iter().enumerate() {
         for (got, expected) in weighted.row(10 * i).iter().zip(expected) {
             close(*got, *expected, 1e-9);
         }
     }
-    let (p, rotated) = fit_specs(json!({"winsorise": [0.02, 0.97]}), &specs, &raw).unwrap();
+    let (p, rotated) = fit_specs(plan.clone(), specs, raw).unwrap();
     let pca = p.pca().unwrap();
-    assert_eq!(p.width(), o["m"].as_u64().unwrap() as usize);
-    for (got, expected) in pca.eigenvalues.iter().zip(numbers(&o["eigenvalues"])) {
+    assert_eq!(p.width(), scaled["m"].as_u64().unwrap() as usize);
+    for (got, expected) in pca.eigenvalues.iter().zip(numbers(&scaled["eigenvalues"])) {
         close(*got, expected, 1e-9);
     }
-    for (got, expected) in pca.components.iter().zip(rows(&o["components"])) {
+    for (got, expected) in pca.components.iter().zip(rows(&scaled["components"])) {
         got.iter().zip(expected).for_each(|(a, b)| close(*a, b, 1e-8));
     }
-    for (i, expected) in rows(&o["rotated"]).iter().enumerate() {
+    for (i, expected) in rows(&scaled["rotated"]).iter().enumerate() {
         for (got, expected) in rotated.row(10 * i).iter().zip(expected) {
             close(*got, *expected, 1e-8);
         }
@@ -220,7 +226,7 @@ fn spread_falls_back_from_iqr_to_mad_to_sd_and_then_the_feature_goes() {
     let two = Array2::from_shape_fn((40, 2), |(i, j)| if j == 0 { 5.0 } else { i as f64 });
     let (p, m) = fit(robust.clone(), &two).unwrap();
     assert_eq!(m.ncols(), 1);
-    assert_eq!(p.columns()[0].dropped.as_deref(), Some("constant (every value is 5)"));
+    assert_eq!(p.columns()[0].dropped.as_deref(), Some("constant"));
     assert!(p.warnings().iter().any(|w| w == "left out (constant): f0"));
 
     // One account of 1000 is different: winsorising takes it away.

@@ -10,7 +10,7 @@ SELECT sum(accounts) = 40 AS ok FROM fit_segmentation('w', k => 3);
 CREATE VIEW watch_expected AS
 SELECT account_id AS account, (executed_at AT TIME ZONE 'UTC')::date AS start,
        account_profile(trade(executed_at, quantity, price, side, instrument => instrument)) AS profile
-FROM watch_t WHERE quantity > 0 GROUP BY 1, 2;
+FROM watch_t WHERE quantity > 0 AND account_id IS NOT NULL AND executed_at IS NOT NULL GROUP BY 1, 2;
 CREATE VIEW watch_difference AS
 WITH e AS (SELECT account, start, f.feature, f.value FROM watch_expected, features(profile, '2030-01-01+00') AS f),
      p AS (SELECT account, start, f.feature, f.value, f.reason FROM w_profiles, features(profile, '2030-01-01+00') AS f WHERE span = 1)

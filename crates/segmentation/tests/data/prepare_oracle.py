@@ -3,7 +3,7 @@
     python -m venv venv && venv/bin/pip install numpy==2.4.6 scikit-learn==1.9.1 && venv/bin/python prepare_oracle.py
 
 The pipeline is written with their functions only, in the order prepare/mod.rs documents: winsorise on the raw scale,
-transform, RobustScaler, group weights, PCA.
+transform, RobustScaler or StandardScaler, group weights, PCA.
 """
 import json
 import pathlib
@@ -41,13 +41,19 @@ clipped = np.clip(raw, low, high)
 shaped, _ = shape(clipped.T)
 shaped[0] = np.arcsinh(clipped[:, 0] / unclipped_c)
 shaped = np.column_stack(shaped)
-robust = RobustScaler().fit(shaped)
-scaled = robust.transform(shaped)
 size = np.array([groups.count(g) for g in groups])
 weights = np.sqrt(len(groups) / len(set(groups)) / size)
-pca = PCA().fit(scaled * weights)
-rotated = pca.transform(scaled * weights)
-m = int(np.searchsorted(np.cumsum(pca.explained_variance_ratio_), 0.9) + 1)
+
+
+def road(scaler, center):
+    weighted = scaler.fit_transform(shaped) * weights
+    pca = PCA().fit(weighted)
+    return {
+        "center": getattr(scaler, center).tolist(), "scale": scaler.scale_.tolist(), "weighted": weighted[::10].tolist(),
+        "eigenvalues": pca.explained_variance_.tolist(), "ratios": pca.explained_variance_ratio_.tolist(),
+        "components": pca.components_.tolist(), "rotated": pca.transform(weighted)[::10].tolist(),
+        "m": int(np.searchsorted(np.cumsum(pca.explained_variance_ratio_), 0.9) + 1),
+    }
 
 
 def kmeans(x, k):
@@ -59,10 +65,7 @@ def kmeans(x, k):
 standard = StandardScaler().fit_transform(iris)
 json.dump({
     "raw": raw.tolist(), "low": low.tolist(), "high": high.tolist(), "c": unclipped_c,
-    "center": robust.center_.tolist(), "scale": robust.scale_.tolist(), "weights": weights.tolist(),
-    "weighted": (scaled * weights)[::10].tolist(),
-    "eigenvalues": pca.explained_variance_.tolist(), "ratios": pca.explained_variance_ratio_.tolist(),
-    "components": pca.components_.tolist(), "m": m, "rotated": rotated[::10].tolist(),
+    "weights": weights.tolist(), "robust": road(RobustScaler(), "center_"), "standard": road(StandardScaler(), "mean_"),
     "raw_pca": {"eigenvalues": PCA().fit(iris).explained_variance_.tolist(),
                 "components": PCA().fit(iris).components_.tolist()},
     "standard_kmeans": kmeans(standard, 3), "raw_kmeans": kmeans(iris, 3),
