@@ -111,7 +111,7 @@ fn assign_profile(call: &Call) -> Result<Option<String>> {
 
 /// Scores a profile by a model of the catalogue's features.
 pub fn of_profile(profile: &[u8], model: &Model, as_of: Option<i64>) -> Result<Assignment> {
-    let values = values(&crate::api::types::read_profile(profile)?, as_of);
+    let values = values(&mut crate::api::types::read_profile(profile)?, as_of);
     let row: Vec<f64> = model
         .feature_names()
         .into_iter()

@@ -37,7 +37,7 @@ pub fn read_profile(bytes: &[u8]) -> Result<State> {
 }
 
 /// Writes a profile.
-pub fn write_profile(state: &State) -> Vec<u8> {
+pub fn write_profile(mut state: State) -> Vec<u8> {
     let mut out = Vec::new();
     state.write(&mut out);
     out
@@ -50,7 +50,7 @@ fn checked_trade(bytes: Vec<u8>) -> Result<Option<Raw>> {
 
 /// Reading and writing again gives the canonical form, whatever equal form came in.
 fn checked_profile(bytes: &[u8]) -> Result<Option<Raw>> {
-    Ok(Some(Raw(varlena(&write_profile(&read_profile(bytes)?)))))
+    Ok(Some(Raw(varlena(&write_profile(read_profile(bytes)?)))))
 }
 
 fn checked_model(json: &str) -> Result<Option<Raw>> {
@@ -104,7 +104,7 @@ fn plus(call: &Call) -> Result<Option<Raw>> {
     let (Some(a), Some(b)) = (call.bytes(0), call.bytes(1)) else { return Ok(None) };
     let mut state = read_profile(a)?;
     state.absorb(b)?;
-    Ok(Some(Raw(varlena(&write_profile(&state)))))
+    Ok(Some(Raw(varlena(&write_profile(state)))))
 }
 
 fn rejected(call: &Call) -> Result<Option<i64>> {
@@ -122,12 +122,12 @@ fn known(name: &str) -> Result<usize> {
 fn feature(call: &Call) -> Result<Option<f64>> {
     let (Some(profile), Some(name)) = (call.bytes(0), call.text(1)?) else { return Ok(None) };
     let index = known(name)?;
-    Ok(values(&read_profile(profile)?, call.i64(2))[index].value)
+    Ok(values(&mut read_profile(profile)?, call.i64(2))[index].value)
 }
 
 fn features(call: &Call) -> Result<Rows> {
     let Some(profile) = call.bytes(0) else { return Ok(Rows(Vec::new())) };
-    let values = values(&read_profile(profile)?, call.i64(1));
+    let values = values(&mut read_profile(profile)?, call.i64(1));
     let row = |(f, v): (&segmentation::profile::Feature, FeatureValue)| {
         vec![
             Cell::text(f.name),
@@ -161,7 +161,7 @@ fn feature_vector(call: &Call) -> Result<Option<Vec<Option<f64>>>> {
             .collect::<Result<_>>()?;
         *site = Some(Names { stored: stored.to_vec(), indexes });
     }
-    let values = values(&read_profile(profile)?, call.i64(2));
+    let values = values(&mut read_profile(profile)?, call.i64(2));
     Ok(site.as_ref().map(|s| s.indexes.iter().map(|&i| values[i].value).collect()))
 }
 

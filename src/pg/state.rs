@@ -49,10 +49,11 @@ pub fn current(call: &Call) -> Result<(&mut State<PgAlloc>, Raw)> {
 }
 
 /// An argument of type `internal` that is one of our states. Only inside an aggregate, where PostgreSQL guarantees it.
-pub fn argument(call: &Call, i: usize) -> Result<Option<&Working>> {
+#[allow(clippy::mut_from_ref)]
+pub fn argument(call: &Call, i: usize) -> Result<Option<&mut Working>> {
     call.aggregate_context()?;
     // SAFETY: as above.
-    Ok(call.raw(i).map(|d| unsafe { &*d.cast_mut_ptr::<Working>() }))
+    Ok(call.raw(i).map(|d| unsafe { &mut *d.cast_mut_ptr::<Working>() }))
 }
 
 /// A packed state in the current memory context.

@@ -70,13 +70,13 @@ fn one_pass(rows: &[Row]) -> State {
     s
 }
 
-fn bytes(s: &State) -> Vec<u8> {
+fn bytes(s: &mut State) -> Vec<u8> {
     let mut out = Vec::new();
     s.write(&mut out);
     out
 }
 
-fn unfinished(s: &State) -> Vec<u8> {
+fn unfinished(s: &mut State) -> Vec<u8> {
     let mut out = Vec::new();
     s.write_unfinished(&mut out);
     out
@@ -88,9 +88,9 @@ fn merge_tree(mut parts: Vec<State>, picks: &[prop::sample::Index]) -> State {
         if parts.len() == 1 {
             break;
         }
-        let other = parts.swap_remove(pick.index(parts.len()));
+        let mut other = parts.swap_remove(pick.index(parts.len()));
         let into = pick.index(parts.len());
-        parts[into].absorb(&unfinished(&other)).unwrap();
+        parts[into].absorb(&unfinished(&mut other)).unwrap();
     }
     parts.pop().unwrap()
 }
@@ -105,7 +105,7 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
         picks in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
     ) {
-        let whole = bytes(&one_pass(&rows));
+        let whole = bytes(&mut one_pass(&rows));
         let mut mixed = rows.clone();
         let turn = shuffled.index(rows.len());
         mixed.rotate_left(turn);
@@ -113,21 +113,21 @@ proptest! {
         let mut at: Vec<usize> = cuts.iter().map(|c| c.index(mixed.len())).chain([0, mixed.len()]).collect();
         at.sort_unstable();
         let parts = at.windows(2).map(|w| one_pass(&mixed[w[0]..w[1]])).collect();
-        let merged = merge_tree(parts, &picks);
-        prop_assert_eq!(&bytes(&merged), &whole);
+        let mut merged = merge_tree(parts, &picks);
+        prop_assert_eq!(&bytes(&mut merged), &whole);
         // And the stored value survives a round trip.
-        prop_assert_eq!(bytes(&State::read(&whole, Global).unwrap()), whole);
+        prop_assert_eq!(bytes(&mut State::read(&whole, Global).unwrap()), whole);
     }
 
     #[test]
     fn stored_days_roll_up_to_the_whole(rows in prop::collection::vec(row(), 1..300), seed in any::<u64>()) {
         let mut days: BTreeMap<i32, Vec<Row>> = BTreeMap::new();
         rows.iter().for_each(|r| days.entry(day_of(r.at)).or_default().push(r.clone()));
-        let mut stored: Vec<Vec<u8>> = days.values().map(|d| bytes(&one_pass(d))).collect();
+        let mut stored: Vec<Vec<u8>> = days.values().map(|d| bytes(&mut one_pass(d))).collect();
         stored.sort_by_key(|b| xxhash_rust::xxh3::xxh3_64_with_seed(b, seed));
         let mut rolled = State::new(Global);
         stored.iter().for_each(|b| rolled.absorb(b).unwrap());
-        prop_assert_eq!(bytes(&rolled), bytes(&one_pass(&rows)));
+        prop_assert_eq!(bytes(&mut rolled), bytes(&mut one_pass(&rows)));
     }
 
     #[test]
@@ -137,23 +137,23 @@ proptest! {
         byte in any::<u8>(),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut b = bytes(&one_pass(&rows));
+        let mut b = bytes(&mut one_pass(&rows));
         let i = at.index(b.len());
         b[i] = byte;
-        if let Ok(s) = State::read(&b, Global) {
-            values(&s, Some(0));
-            State::read(&bytes(&s), Global).unwrap();
+        if let Ok(mut s) = State::read(&b, Global) {
+            values(&mut s, Some(0));
+            State::read(&bytes(&mut s), Global).unwrap();
         }
         b.truncate(cut.index(b.len()));
-        if let Ok(s) = State::read(&b, Global) {
-            values(&s, None);
+        if let Ok(mut s) = State::read(&b, Global) {
+            values(&mut s, None);
         }
     }
 
     #[test]
     fn features_equal_plain_arithmetic(rows in prop::collection::vec(row(), 1..120)) {
         let as_of = 91 * DAY + 5;
-        let got = values(&one_pass(&rows), Some(as_of));
+        let got = values(&mut one_pass(&rows), Some(as_of));
         let n = rows.len() as f64;
         let usd = |r: &Row| r.quantity * r.price;
         let volume: f64 = rows.iter().map(usd).sum();
@@ -202,7 +202,7 @@ proptest! {
     #[test]
     fn fills_at_or_after_as_of_have_no_influence(rows in prop::collection::vec(row(), 1..32), cut in 0i64..90 * DAY) {
         let kept: Vec<Row> = rows.iter().filter(|r| r.at < cut).cloned().collect();
-        prop_assert_eq!(values(&one_pass(&rows), Some(cut)), values(&one_pass(&kept), Some(cut)));
+        prop_assert_eq!(values(&mut one_pass(&rows), Some(cut)), values(&mut one_pass(&kept), Some(cut)));
     }
 }
 
@@ -210,7 +210,7 @@ proptest! {
 fn rejected_trades_are_counted_and_change_nothing_else() {
     let good = Row { at: 5, quantity: 1.0, price: 2.0, sell: None, maker: None, fee: None, instrument: 1, kind: 0 };
     let mut s = one_pass(std::slice::from_ref(&good));
-    let features = values(&s, Some(10));
+    let features = values(&mut s, Some(10));
     for bad in [
         Row { at: i64::MAX, ..good.clone() },
         Row { quantity: -1.0, ..good.clone() },
@@ -225,8 +225,8 @@ fn rejected_trades_are_counted_and_change_nothing_else() {
         s.add_trade(&bad.bytes()).unwrap();
     }
     assert_eq!(s.rejected(), [1, 3, 2, 3]);
-    assert_eq!(values(&s, Some(10)), features);
-    assert_eq!(State::read(&bytes(&s), Global).unwrap().rejected(), s.rejected());
+    assert_eq!(values(&mut s, Some(10)), features);
+    assert_eq!(State::read(&bytes(&mut s), Global).unwrap().rejected(), s.rejected());
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn the_size_table_of_the_documentation() {
             let mut t = r.bytes();
             s.add_trade(&std::mem::take(&mut t)).unwrap();
         }
-        bytes(&s).len()
+        bytes(&mut s).len()
     };
     let sizes: Vec<usize> = [1, 10, 32, 1_000, 1_000_000].into_iter().map(make).collect();
     println!("profile sizes for 1, 10, 32, 1,000 and 1,000,000 trades: {sizes:?} bytes");
@@ -272,7 +272,7 @@ fn the_worst_profile_stays_under_12_kilobytes() {
         };
         s.add_trade(&r.bytes()).unwrap();
     }
-    let size = bytes(&s).len();
+    let size = bytes(&mut s).len();
     println!("worst profile: {size} bytes");
     assert!(size < 12 * 1024, "{size}");
 }
@@ -288,7 +288,7 @@ fn an_option_without_the_price_of_its_underlying_is_unpriced() {
     let mut b = Vec::new();
     t.encode(&mut b).unwrap();
     s.add_trade(&b).unwrap();
-    let v = values(&s, None);
+    let v = values(&mut s, None);
     assert_eq!(v[index_of("trades").unwrap()].value, Some(1.0));
     assert_eq!(v[index_of("volume_usd").unwrap()].reason, Some("missing:price"));
 }

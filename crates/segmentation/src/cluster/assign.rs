@@ -1,4 +1,4 @@
-//! Assignment of a chunk's rows to their nearest centroids, with the sums the next centroids are made of.
+//! Assignment of a chunk's rows to their nearest centroids.
 //!
 //! Labels are defined by squared distances, but while Lloyd iterates only the order of the distances counts. So the
 //! cheaper [`Score`] decides wherever its lead is above what rounding could turn; the block is measured again by
@@ -8,24 +8,22 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::kernel::{each_center, splat, store, width, Centers, Score, Sink, Squared, Wide};
-use super::packed::{Lanes, LANES};
+use super::packed::{Extent, Lanes, LANES};
+use super::tally::Tally;
 use crate::control::Control;
 use pulp::{Arch, Simd, WithSimd};
 
 /// What the caller needs besides the labels.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Want {
-    /// The sum of the rows of each cluster.
+    /// Counts and sums of the clusters, in the [`Tally`].
     Sums,
-    /// The sum of the squared distances.
+    /// The sum of the squared distances; counts and sums are left behind.
     Inertia,
 }
 
-/// What one chunk adds to a sweep.
-pub(super) struct Partial {
-    /// Sum of the rows of each cluster, `k` × `cols`; empty unless wanted.
-    pub sums: Vec<f64>,
-    pub counts: Vec<u64>,
+/// What is said of one chunk.
+pub(super) struct Assigned {
     /// 0 unless wanted.
     pub inertia: f64,
     /// Whether any label differs from before.
@@ -34,18 +32,17 @@ pub(super) struct Partial {
 
 pub(super) struct Assign<'a> {
     pub chunk: &'a [Lanes],
-    /// Length of the longest row of the chunk.
-    pub reach: f64,
+    pub extent: Extent,
     pub centers: &'a Centers,
-    /// In: the previous labels, out: the new ones. Its length is the number of rows of the chunk.
-    pub labels: &'a mut [u32],
+    /// In: the previous labels, out: the new ones.
+    pub tally: &'a mut Tally,
     pub want: Want,
     pub control: &'a Control,
 }
 
 impl Assign<'_> {
     /// `None` when cancelled.
-    pub fn run(self, arch: Arch) -> Option<Partial> {
+    pub fn run(self, arch: Arch) -> Option<Assigned> {
         arch.dispatch(self)
     }
 
@@ -56,25 +53,24 @@ impl Assign<'_> {
     /// each make 3 `(cols + 3) u m` in units of the score. 4 `(cols + 4)` covers the rounding of `m` itself, and the last
     /// term what underflow can hide.
     fn safe_lead(&self) -> f64 {
-        let reach = self.reach + self.centers.reach;
+        let reach = self.extent.reach + self.centers.reach;
         let cols = self.centers.cols as f64;
         2.0 * (cols + 4.0) * f64::EPSILON * reach * reach + cols * f64::MIN_POSITIVE
     }
 }
 
 impl WithSimd for Assign<'_> {
-    type Output = Option<Partial>;
+    type Output = Option<Assigned>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Option<Partial> {
-        let (k, cols) = (self.centers.k, self.centers.cols);
+    fn with_simd<S: Simd>(self, simd: S) -> Option<Assigned> {
         let lead = self.safe_lead();
-        let mut sums = vec![0.0; if self.want == Want::Sums { LANES * k * cols } else { 0 }];
-        let mut counts = vec![0u64; k];
         let mut inertia = Lanes::ZERO;
+        let mut moves = Vec::new();
         let mut changed = false;
         let (mut seen, mut unsafe_leads) = (0usize, 0usize);
-        for (block, labels) in self.chunk.chunks_exact(cols).zip(self.labels.chunks_mut(LANES)) {
+        let blocks = self.chunk.chunks_exact(self.centers.cols);
+        for (b, (block, labels)) in blocks.zip(self.tally.labels.chunks_mut(LANES)).enumerate() {
             if self.control.is_cancelled() {
                 return None;
             }
@@ -85,7 +81,7 @@ impl WithSimd for Assign<'_> {
                 index = by_score(simd, block, self.centers, lead);
                 unsafe_leads += usize::from(index.is_none());
             }
-            let index = match index {
+            let now = match index {
                 Some(index) => index,
                 None => {
                     let (index, distance) = by_distance(simd, block, self.centers);
@@ -95,59 +91,38 @@ impl WithSimd for Assign<'_> {
                     index
                 }
             };
-            let now: [u32; LANES] = index.0.map(decode);
-            if let Ok(labels) = <&mut [u32; LANES]>::try_from(&mut *labels) {
-                changed |= *labels != now;
-                *labels = now;
-            } else {
-                changed |= *labels != now[..labels.len()];
-                labels.copy_from_slice(&now[..labels.len()]);
-            }
-            for &j in &now[..labels.len()] {
-                counts[j as usize] += 1;
-            }
-            if self.want == Want::Sums {
-                add_rows(&mut sums, block, labels);
-            }
-        }
-        let mut lanes = sums.chunks_exact((k * cols).max(1));
-        let mut sums = lanes.next().map(<[f64]>::to_vec).unwrap_or_default();
-        for lane in lanes {
-            sums.iter_mut().zip(lane).for_each(|(sum, x)| *sum += x);
-        }
-        Some(Partial { sums, counts, inertia: inertia.sum(), changed })
-    }
-}
-
-/// Adds a block's rows to the sums of their `labels`: lane `l` to the `l`th eighth of `sums`, in which a cluster's
-/// features lie together.
-#[inline(always)]
-fn add_rows(sums: &mut [f64], block: &[Lanes], labels: &[u32]) {
-    let (cols, eighth) = (block.len(), sums.len() / LANES);
-    for (l, &label) in labels.iter().enumerate().take(LANES) {
-        let sums = &mut sums[l * eighth + label as usize * cols..][..cols];
-        let mut quads = sums.chunks_exact_mut(4);
-        let mut blocks = block.chunks_exact(4);
-        for (sum, x) in quads.by_ref().zip(blocks.by_ref()) {
-            for f in 0..4 {
-                sum[f] += x[f].0[l];
+            let same = match <&[u32; LANES]>::try_from(&*labels) {
+                Ok(labels) => *labels == now,
+                Err(_) => *labels == now[..labels.len()],
+            };
+            if !same {
+                changed = true;
+                for (l, label) in labels.iter_mut().enumerate().take(LANES) {
+                    if *label != now[l] {
+                        moves.push(((b * LANES + l) as u32, *label));
+                        *label = now[l];
+                    }
+                }
             }
         }
-        quads.into_remainder().iter_mut().zip(blocks.remainder()).for_each(|(sum, x)| *sum += x.0[l]);
+        if self.want == Want::Sums {
+            self.tally.follow(self.chunk, &moves, self.extent.even);
+        }
+        Some(Assigned { inertia: inertia.sum(), changed })
     }
 }
 
 /// Nearest centroid of eight rows, and the squared distance to it; the lowest index of equals.
 #[inline(always)]
-fn by_distance<S: Simd>(simd: S, block: &[Lanes], centers: &Centers) -> (Lanes, Lanes) {
+fn by_distance<S: Simd>(simd: S, block: &[Lanes], centers: &Centers) -> ([u32; LANES], Lanes) {
     let mut nearest = Nearest { best: splat(simd, f64::INFINITY), index: splat(simd, encode(0)) };
     each_center::<Squared, S>(simd, block, centers, &mut nearest);
-    (store::<S>(&nearest.index), store::<S>(&nearest.best))
+    (store::<S>(&nearest.index).0.map(decode), store::<S>(&nearest.best))
 }
 
 /// The centroid of the best score of eight rows; `None` when the lead of any of them is not above `lead`.
 #[inline(always)]
-fn by_score<S: Simd>(simd: S, block: &[Lanes], centers: &Centers, lead: f64) -> Option<Lanes> {
+fn by_score<S: Simd>(simd: S, block: &[Lanes], centers: &Centers, lead: f64) -> Option<[u32; LANES]> {
     let far = splat(simd, f64::INFINITY);
     let mut race = Race { best: Nearest { best: far, index: splat(simd, encode(0)) }, second: far };
     each_center::<Score, S>(simd, block, centers, &mut race);
@@ -155,7 +130,7 @@ fn by_score<S: Simd>(simd: S, block: &[Lanes], centers: &Centers, lead: f64) -> 
     for v in 1..width::<S>() {
         least = simd.min_f64s(least, simd.sub_f64s(race.second[v], race.best.best[v]));
     }
-    (simd.reduce_min_f64s(least) > lead).then(|| store::<S>(&race.best.index))
+    (simd.reduce_min_f64s(least) > lead).then(|| store::<S>(&race.best.index).0.map(decode))
 }
 
 /// An index below 2^32 as f64 (2^52 and the index), so that the lanes of distances and indices are alike and that

@@ -8,9 +8,6 @@ use crate::error::{Error, Result};
 use pulp::Arch;
 use rayon::prelude::*;
 
-/// Partial sums held at a time, in numbers: bounds the memory of large k × cols.
-const PARTIALS: usize = 1 << 21;
-
 pub(super) struct Run {
     /// `k` × `cols`, row by row.
     pub centroids: Vec<f64>,
@@ -24,83 +21,102 @@ pub(super) struct Run {
 /// `tolerance`, or `max_iter` assignments are made.
 pub(super) fn lloyd(
     data: &Packed,
-    mut centroids: Vec<f64>,
+    centroids: Vec<f64>,
     k: usize,
     max_iter: usize,
     tolerance: f64,
     control: &Control,
 ) -> Result<Run> {
-    let mut labels = vec![u32::MAX; data.rows];
+    let tallies = (0..data.chunks().len()).map(|chunk| Tally::new(data.rows_in(chunk), k, data.cols)).collect();
+    let mut state = State { data, control, k, centroids, tallies };
     let mut iterations = 0;
-    while iterations < max_iter {
-        iterations += 1;
-        let sweep = sweep(data, &centroids, k, &mut labels, Want::Sums, control)?;
-        let filled = sweep.counts.iter().all(|&n| n > 0);
-        if !sweep.changed && filled {
-            // The centroids are already the means of these very labels.
-            break;
+    loop {
+        let mut converged = false;
+        while iterations < max_iter && !converged {
+            iterations += 1;
+            let changed = state.assign(Want::Sums)?.changed;
+            converged = !changed && state.empty().is_empty();
+            if !converged && state.move_centroids()? <= tolerance && state.empty().is_empty() {
+                break;
+            }
         }
-        let mut next = sweep.sums;
-        for (mean, &n) in next.chunks_exact_mut(data.cols).zip(&sweep.counts) {
-            mean.iter_mut().for_each(|sum| *sum /= n as f64);
+        state.recount()?;
+        let mut last = state.assign(Want::Inertia)?;
+        // Exact sums may differ from the carried ones in the last bit, and that may turn a tie: then it goes on.
+        if converged && last.changed && iterations < max_iter {
+            continue;
         }
-        if !filled {
-            refill(data, &centroids, &labels, &sweep.counts, &mut next, control)?;
+        // The last step may have left a cluster empty.
+        for _ in 0..k {
+            state.count();
+            if state.empty().is_empty() {
+                break;
+            }
+            state.refill()?;
+            last = state.assign(Want::Inertia)?;
         }
-        let shift: f64 = next.iter().zip(&centroids).map(|(a, b)| (a - b) * (a - b)).sum();
-        centroids = next;
-        if shift <= tolerance && filled {
-            break;
-        }
+        return state.finish(last.inertia, iterations);
     }
-    // Measures the run, and assigns anew where it stopped between a move of the centroids and the assignment to them.
-    for _ in 0..=k {
-        let sweep = sweep(data, &centroids, k, &mut labels, Want::Inertia, control)?;
-        if sweep.counts.iter().all(|&n| n > 0) {
-            return Ok(Run { centroids, labels, sizes: sweep.counts, inertia: sweep.inertia, iterations });
-        }
-        let mut next = centroids.clone();
-        refill(data, &centroids, &labels, &sweep.counts, &mut next, control)?;
-        centroids = next;
-    }
-    Err(Error::invalid(format!("k = {k} is above the number of rows whose distances can be told from 0"))
-        .hint("Ask for fewer segments, or scale the features."))
 }
 
-/// Assigns every row and sums what is wanted: chunks in parallel, added in index order.
-fn sweep(
-    data: &Packed,
-    centroids: &[f64],
+/// A run on its way.
+struct State<'a> {
+    data: &'a Packed,
+    control: &'a Control,
     k: usize,
-    labels: &mut [u32],
-    want: Want,
-    control: &Control,
-) -> Result<Partial> {
-    let arch = Arch::new();
-    let centers = Centers::new(centroids, k, data.cols);
-    let sums = if want == Want::Sums { k * data.cols } else { 0 };
-    let mut total = Partial { sums: vec![0.0; sums], counts: vec![0; k], inertia: 0.0, changed: false };
-    let batch = (PARTIALS / (k * data.cols)).max(8);
-    for (b, labels) in labels.chunks_mut(batch * CHUNK).enumerate() {
-        let partial: Vec<Partial> = labels
-            .par_chunks_mut(CHUNK)
-            .enumerate()
-            .map(|(i, labels)| {
-                let i = b * batch + i;
-                let (chunk, reach) = (&data.chunks()[i], data.reach(i));
-                let assign = Assign { chunk, reach, centers: &centers, labels, want, control };
+    centroids: Vec<f64>,
+    /// One for each chunk.
+    tallies: Vec<Tally>,
+}
+
+impl State<'_> {
+    /// Assigns every row, chunks in parallel, and adds what they say in index order.
+    fn assign(&mut self, want: Want) -> Result<Assigned> {
+        let arch = Arch::new();
+        let centers = &Centers::new(&self.centroids, self.k, self.data.cols);
+        let (data, control) = (self.data, self.control);
+        let parts: Vec<Assigned> = self
+            .tallies
+            .par_iter_mut()
+            .zip(data.chunks().par_iter().zip(data.extents()))
+            .map(|(tally, (chunk, &extent))| {
+                let assign = Assign { chunk, extent, centers, tally, want, control };
                 assign.run(arch).ok_or_else(Error::cancelled)
             })
             .collect::<Result<_>>()?;
-        for part in partial {
-            total.sums.iter_mut().zip(part.sums).for_each(|(t, s)| *t += s);
-            total.counts.iter_mut().zip(part.counts).for_each(|(t, n)| *t += n);
-            total.inertia += part.inertia;
-            total.changed |= part.changed;
-        }
+        let inertia = parts.iter().fold(0.0, |sum, part| sum + part.inertia);
+        Ok(Assigned { inertia, changed: parts.iter().any(|part| part.changed) })
     }
-    Ok(total)
-}
+
+    fn sizes(&self) -> Vec<u64> {
+        let mut sizes = vec![0; self.k];
+        for tally in &self.tallies {
+            sizes.iter_mut().zip(&tally.counts).for_each(|(t, n)| *t += n);
+        }
+        sizes
+    }
+
+    /// Clusters without a row.
+    fn empty(&self) -> Vec<usize> {
+        self.sizes().iter().enumerate().filter(|(_, &n)| n == 0).map(|(j, _)| j).collect()
+    }
+
+    /// Brings the counts up to date with the labels.
+    fn count(&mut self) {
+        self.tallies.par_iter_mut().for_each(Tally::count);
+    }
+
+    /// Moves the centroids to the means of their rows, or an empty cluster's to a row; the squared shift.
+    fn move_centroids(&mut self) -> Result<f64> {
+        let before = self.centroids.clone();
+        let empty = self.empty();
+        let far = if empty.is_empty() { Vec::new() } else { self.farthest(&empty)? };
+        self.means();
+        for (j, row) in empty.into_iter().zip(far) {
+            self.centroids[j * self.data.cols..][..self.data.cols].copy_from_slice(&row);
+        }
+        Ok(self.centroids.iter().zip(&before).map(|(a, b)| (a - b) * (a - b)).sum())
+    }
 
 /// Moves the centroid of every empty cluster, in index order, onto the row farthest from its own centroid, the
 /// lowest row of equals; a row taken makes the rows near it less far. Inertia cannot rise by it.

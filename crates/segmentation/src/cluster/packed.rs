@@ -35,26 +35,35 @@ pub(super) struct Packed {
     pub rows: usize,
     pub cols: usize,
     chunks: Vec<Vec<Lanes>>,
-    reach: Vec<f64>,
+    extents: Vec<Extent>,
+}
+
+/// How long the rows of a chunk are.
+#[derive(Clone, Copy)]
+pub(super) struct Extent {
+    /// Length of the longest row; NaN or infinite where a value is.
+    pub reach: f64,
+    /// No row is more than a hundred times as long as the mean one, so that no row drowns what others add to a sum.
+    pub even: bool,
 }
 
 impl Packed {
     /// Copies `data`; refuses NaN, infinities and sizes above 1e140, naming the column and not the value.
     pub fn new(data: ArrayView2<f64>, control: &Control) -> Result<Packed> {
         let (rows, cols) = data.dim();
-        let packed: Vec<(Vec<Lanes>, f64)> = (0..rows.div_ceil(CHUNK))
+        let packed: Vec<(Vec<Lanes>, Extent)> = (0..rows.div_ceil(CHUNK))
             .into_par_iter()
             .map(|chunk| {
                 control.check()?;
                 Ok(pack(data.slice_axis(Axis(0), Slice::from(chunk * CHUNK..((chunk + 1) * CHUNK).min(rows)))))
             })
             .collect::<Result<_>>()?;
-        let (chunks, reach): (Vec<_>, Vec<_>) = packed.into_iter().unzip();
+        let (chunks, extents): (Vec<_>, Vec<Extent>) = packed.into_iter().unzip();
         // False for NaN as well.
-        if !reach.iter().all(|reach| *reach <= LARGEST) {
+        if !extents.iter().all(|extent| extent.reach <= LARGEST) {
             check_values(data)?;
         }
-        Ok(Packed { rows, cols, chunks, reach })
+        Ok(Packed { rows, cols, chunks, extents })
     }
 
     /// Chunks in row order; each holds whole blocks of `cols` [`Lanes`].
@@ -62,9 +71,9 @@ impl Packed {
         &self.chunks
     }
 
-    /// Length of the longest row of chunk `chunk`.
-    pub fn reach(&self, chunk: usize) -> f64 {
-        self.reach[chunk]
+    /// One for each chunk.
+    pub fn extents(&self) -> &[Extent] {
+        &self.extents
     }
 
     /// Rows of chunk `chunk`, without the padding.
@@ -112,11 +121,11 @@ impl Packed {
     }
 }
 
-/// Packs one chunk; also the length of its longest row, NaN or infinite where a value is.
-fn pack(data: ArrayView2<f64>) -> (Vec<Lanes>, f64) {
+/// Packs one chunk.
+fn pack(data: ArrayView2<f64>) -> (Vec<Lanes>, Extent) {
     let (rows, cols) = data.dim();
     let mut out = Vec::with_capacity(rows.div_ceil(LANES) * cols);
-    let mut longest = Lanes::ZERO;
+    let (mut longest, mut total) = (Lanes::ZERO, Lanes::ZERO);
     let mut copy = vec![0.0; LANES * cols];
     for first in (0..rows).step_by(LANES) {
         let eight = data.slice_axis(Axis(0), Slice::from(first..(first + LANES).min(rows)));
@@ -139,10 +148,11 @@ fn pack(data: ArrayView2<f64>) -> (Vec<Lanes>, f64) {
         for l in 0..LANES {
             // Written so that a NaN stays.
             longest.0[l] = if length.0[l] <= longest.0[l] { longest.0[l] } else { length.0[l] };
+            total.0[l] += length.0[l].sqrt();
         }
     }
-    let longest = longest.0.iter().fold(0.0, |a, &b| if b <= a { a } else { b });
-    (out, longest.sqrt())
+    let reach = longest.0.iter().fold(0.0, |a: f64, &b| if b <= a { a } else { b }).sqrt();
+    (out, Extent { reach, even: reach <= 100.0 * total.sum() / rows as f64 })
 }
 
 /// The slow path after a failed pack: says which column, and how much of it.

@@ -115,7 +115,7 @@ fn share(part: i128, whole: i128) -> FeatureValue {
 /// Values of all of [`FEATURES`] at `as_of` (microseconds since 2000-01-01 UTC). Fills at or after `as_of` have no
 /// influence; where they cannot be told apart any more every value is NULL with the reason `after_as_of`. Without
 /// `as_of` all fills count, and the features that need it are NULL.
-pub fn values<A: Allocator + Clone>(state: &State<A>, as_of: Option<i64>) -> Vec<FeatureValue> {
+pub fn values<A: Allocator + Clone>(state: &mut State<A>, as_of: Option<i64>) -> Vec<FeatureValue> {
     let as_of = as_of.filter(|&t| t != i64::MAX);
     state
         .with_sums(as_of, |sums| match sums {
@@ -239,7 +239,7 @@ mod tests {
         for (i, f) in FEATURES.iter().enumerate() {
             assert_eq!(index_of(f.name), Some(i));
         }
-        let empty = State::new(allocator_api2::alloc::Global);
-        assert_eq!(values(&empty, None).len(), FEATURES.len());
+        let mut empty = State::new(allocator_api2::alloc::Global);
+        assert_eq!(values(&mut empty, None).len(), FEATURES.len());
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::profile::codec::{malformed, Reader, Sink};
 use crate::profile::dense::Count;
 use crate::profile::fill::Fill;
-use crate::profile::state::{sorted_fills, wrong_form, Body, State, SPARSE_FILLS};
+use crate::profile::state::{sorted_fills, wrong_form, Form, State, SPARSE_FILLS};
 use crate::profile::trade::{NUMS, TEXTS};
 use allocator_api2::alloc::Allocator;
 
@@ -23,22 +23,22 @@ const UNFINISHED: u8 = 2;
 
 impl<A: Allocator + Clone> State<A> {
     /// The profile's bytes: the same for the same multiset of trades, however they were partitioned and merged.
-    pub fn write(&self, out: &mut impl Sink) {
+    pub fn write(&mut self, out: &mut impl Sink) {
         self.write_form(DENSE, out);
     }
 
     /// The state's bytes on the way to another process that goes on aggregating.
-    pub fn write_unfinished(&self, out: &mut impl Sink) {
+    pub fn write_unfinished(&mut self, out: &mut impl Sink) {
         self.write_form(UNFINISHED, out);
     }
 
-    fn write_form(&self, dense_form: u8, out: &mut impl Sink) {
+    fn write_form(&mut self, dense_form: u8, out: &mut impl Sink) {
         out.u8(VERSION);
         out.u8(if self.is_sparse() { SPARSE } else { dense_form });
         self.rejected.iter().for_each(|&n| out.var(n));
-        match &self.body {
-            Body::Sparse { bytes, .. } => write_sparse(&sorted_fills(bytes), out),
-            Body::Dense(dense) => dense.write(dense_form == UNFINISHED, out),
+        match self.settled() {
+            Form::Sparse(bytes) => write_sparse(&sorted_fills(bytes), out),
+            Form::Dense(dense) => dense.write(dense_form == UNFINISHED, out),
         }
     }
 
