@@ -3,6 +3,7 @@
 --
 -- A venue's trade table, as it comes: one row a trade. There is no column for
 -- buy or sell, and none for quantity and price, only the value in US dollars.
+-- These are the trades of one day, 8 August 2023.
 --
 CREATE TABLE trades (
   trade_id            bigint PRIMARY KEY,
@@ -29,14 +30,16 @@ FROM trades;
 CREATE EXTENSION pg_segmentation;
 
 --
--- Declare it. The report says what each column was taken for, which features
--- that gives, and which it does not give and why: nothing is guessed.
+-- Declare it: this is all the set-up there is. The report says what each column
+-- was taken for, which features that gives, and which it does not give and why.
+-- Nothing is guessed.
 --
 SELECT item, object, status, source, detail FROM create_segmentation('clients', 'trades');
 
 --
 -- Fit it. The number of segments is chosen from the data, the names come from
 -- what sets each segment apart. The model is stored, every account is assigned.
+-- (round-the-clock trading: how evenly an account trades over the 24 hours.)
 --
 SELECT segment_id, segment, accounts, round(share::numeric, 3) AS share, round(volume_share::numeric, 3) AS volume_share
 FROM fit_segmentation('clients');
@@ -45,7 +48,7 @@ SELECT segment, description FROM segmentation.segments WHERE segmentation = 'cli
 
 --
 -- Ask for the segment of one account, or of every account inside any query:
--- here, who trades the largest tickets, and what kind of account is that?
+-- who trades the largest tickets, and what kind of account is that?
 --
 SELECT segment_of('acct_0121');
 
@@ -56,7 +59,7 @@ ORDER BY max(notional_usd) DESC
 LIMIT 5;
 
 --
--- What a BI tool reads: a materialized view.
+-- What a BI tool or a nightly report reads: a materialized view.
 --
 CREATE MATERIALIZED VIEW client_segments AS
   SELECT account_id, segment_of(account_id) AS segment, sum(notional_usd) AS volume_usd
@@ -66,45 +69,66 @@ SELECT segment, count(*) AS accounts, round(sum(volume_usd)) AS volume_usd
 FROM client_segments GROUP BY segment ORDER BY sum(volume_usd) DESC;
 
 --
--- From now on each insert keeps the segments current.
+-- From now on each insert keeps profiles and segments current.
 --
-SELECT watch_segmentation('clients');
+SELECT watch_segmentation('clients') AS watched;
 
 --
--- One of the smallest accounts. Its profile, its segment and how clear-cut that
--- is (margin: 0 on the border between two segments, 1 right at the centre).
+-- One of the smallest accounts: three trades on that day.
 --
 SELECT account_id AS acct FROM trades
-GROUP BY account_id HAVING count(*) BETWEEN 3 AND 10 ORDER BY sum(notional_usd), account_id LIMIT 1
+GROUP BY account_id HAVING count(*) = 3 ORDER BY sum(notional_usd), account_id LIMIT 1
 \gset
+
+-- A new session, so that its counters of rows read start at zero.
+\connect -
 
 CREATE TEMP TABLE before AS
 SELECT f.feature, f.value
 FROM (SELECT rollup(profile) AS profile FROM clients_profiles WHERE account = :'acct' AND span = 1) AS p,
      features(p.profile, '2023-08-10 00:00+00') AS f;
 
-SELECT account, segment, margin, since FROM clients_segments WHERE account = :'acct';
+--
+-- Its segment, and how clear-cut that is. margin: 0 on the border between two
+-- segments, 1 right at the centre of its own.
+--
+SELECT account, segment, round(margin::numeric, 3) AS margin FROM clients_segments WHERE account = :'acct';
 
 --
--- It now trades 400 tickets of a quarter of a million each, at night, in one
--- statement. The trigger adds them to the stored profile and scores it again;
--- it reads no row of the trade table, however large that is.
+-- The next day it trades every three minutes, around the clock, in eight pairs.
+-- The trigger adds these trades to the stored profile and scores the account
+-- again; it reads no row of the trade table, however large that table is.
 --
 BEGIN;
 
 INSERT INTO trades (trade_id, account_id, executed_at, instrument, notional_usd)
-SELECT 1000000 + i, :'acct', timestamptz '2023-08-09 01:00+00' + i * interval '20 seconds', 'WETH-USDC', 250000
-FROM generate_series(1, 400) AS i;
+SELECT 1000000 + i, :'acct', timestamptz '2023-08-09 00:00+00' + i * interval '3 minutes',
+       (ARRAY['WETH-USDC', 'WETH-USDT', 'WBTC-WETH', 'LINK-WETH', 'UNI-WETH', 'MKR-WETH', 'LDO-WETH', 'PEPE-WETH'])[1 + i % 8],
+       2500 * (1 + i % 20)
+FROM generate_series(0, 479) AS i;
 
 SELECT n_tup_ins AS rows_inserted, seq_tup_read AS rows_read_by_scan, coalesce(idx_tup_fetch, 0) AS rows_read_by_index
 FROM pg_stat_xact_user_tables WHERE relname = 'trades';
 
 COMMIT;
 
-SELECT account, segment, margin, since FROM clients_segments WHERE account = :'acct';
+--
+-- It has moved to the other segment. What changed in its profile:
+--
+SELECT account, segment, round(margin::numeric, 3) AS margin FROM clients_segments WHERE account = :'acct';
 
-SELECT feature, before.value AS before, after.value AS after, after.unit
+SELECT feature, round(before.value::numeric, 3) AS before, round(after.value::numeric, 3) AS after, after.unit
 FROM (SELECT f.* FROM (SELECT rollup(profile) AS profile FROM clients_profiles WHERE account = :'acct' AND span = 1) AS p,
              features(p.profile, '2023-08-10 00:00+00') AS f) AS after
 JOIN before USING (feature)
 WHERE before.value IS DISTINCT FROM after.value;
+
+--
+-- segment_of answers at once; the materialized view after its next refresh.
+--
+SELECT segment_of(:'acct') AS now, (SELECT segment FROM client_segments WHERE account_id = :'acct') AS in_the_view;
+
+REFRESH MATERIALIZED VIEW client_segments;
+
+SELECT segment, count(*) AS accounts, round(sum(volume_usd)) AS volume_usd
+FROM client_segments GROUP BY segment ORDER BY sum(volume_usd) DESC;

@@ -19,7 +19,7 @@ ALTER TABLE venue_trades DROP COLUMN archetype;
 
 SELECT account_id, executed_at, instrument, kind, side, quantity, price, is_maker FROM venue_trades ORDER BY trade_id LIMIT 5;
 
-SELECT item, object, status, detail FROM create_segmentation('venue', 'venue_trades') WHERE item <> 'feature';
+SELECT item, object, status, detail FROM create_segmentation('venue', 'venue_trades') WHERE status <> 'available';
 
 --
 -- Nothing but the table and a name: how many segments does it find?
@@ -30,12 +30,12 @@ FROM fit_segmentation('venue');
 --
 -- Segments found (rows) against the planted truth (columns).
 --
-SELECT segment_of(account_id) AS segment,
-       count(*) FILTER (WHERE archetype ILIKE '%maker%') AS maker,
-       count(*) FILTER (WHERE archetype ILIKE '%perp%')  AS perp,
-       count(*) FILTER (WHERE archetype ILIKE '%option%') AS option,
+SELECT segment_of(account_id, 'venue') AS segment,
+       count(*) FILTER (WHERE archetype ILIKE '%maker%') AS "market maker",
+       count(*) FILTER (WHERE archetype ILIKE '%perp%')  AS perpetuals,
+       count(*) FILTER (WHERE archetype ILIKE '%option%') AS options,
        count(*) FILTER (WHERE archetype ILIKE '%spot%')  AS spot,
-       count(*) FILTER (WHERE archetype ILIKE '%token%') AS token,
+       count(*) FILTER (WHERE archetype ILIKE '%token%') AS tokens,
        count(*) FILTER (WHERE archetype ILIKE '%bot%')   AS bot
 FROM truth GROUP BY 1 ORDER BY 1;
 
@@ -43,44 +43,40 @@ FROM truth GROUP BY 1 ORDER BY 1;
 -- The adjusted Rand index says how well two groupings of the same accounts
 -- agree: 1 is the same grouping, 0 is what chance gives.
 --
-SELECT round(adjusted_rand_index(array_agg(segment_of(account_id) ORDER BY account_id),
-                                 array_agg(archetype ORDER BY account_id))::numeric, 3) AS ari
+SELECT round(adjusted_rand_index(array_agg(segment_of(account_id, 'venue') ORDER BY account_id),
+                                 array_agg(archetype ORDER BY account_id))::numeric, 3) AS "adjusted Rand index"
 FROM truth;
 
 --
 -- Real accounts are not textbook cases. The noise knob blurs the types: how
--- fast does the agreement fall (k given, and k chosen)?
+-- fast does the agreement fall, with the number of segments given (k => 6), and
+-- with k chosen from the data? There are several segmentations now, so each
+-- call names the one it means.
 --
-CREATE TABLE decay (noise float8, ari_k_given float8, k_chosen bigint, ari_k_chosen float8);
+CREATE TABLE decay (noise float8, k text, segments bigint, agreement float8);
 
 DO $$
 DECLARE
   noise float8;
-  given float8;
-  n     int := 0;
+  wish  int;
 BEGIN
   FOREACH noise IN ARRAY ARRAY[0, 0.25, 0.5, 1] LOOP
-    n := n + 1;
-    EXECUTE format('CREATE TABLE noisy_%s AS SELECT * FROM simulate_trades(accounts => 300, days => 60, seed => 1, noise => %s)', n, noise);
-    PERFORM create_segmentation('noisy_' || n, 'noisy_' || n);
-    FOR k IN 1..2 LOOP
-      -- k = 6 first, then whatever the data suggest
-      PERFORM fit_segmentation('noisy_' || n, k => CASE k WHEN 1 THEN 6 END);
-      EXECUTE format('SELECT adjusted_rand_index(array_agg(segment_of(account_id, %1$L) ORDER BY account_id),
-                                                 array_agg(archetype ORDER BY account_id))
-                      FROM (SELECT DISTINCT account_id, archetype FROM noisy_%2$s) AS t', 'noisy_' || n, n)
-      INTO given;
-      IF k = 1 THEN
-        INSERT INTO decay VALUES (noise, given);
-      ELSE
-        EXECUTE format('UPDATE decay SET ari_k_chosen = %s, k_chosen = (SELECT count(DISTINCT segment_id) FROM noisy_%s_segments) WHERE noise = %s',
-                       given, n, noise);
-      END IF;
+    CREATE TABLE noisy AS SELECT * FROM simulate_trades(accounts => 300, days => 60, seed => 1, noise => noise);
+    PERFORM create_segmentation('noisy', 'noisy');
+    FOREACH wish IN ARRAY ARRAY[6, NULL] LOOP
+      PERFORM fit_segmentation('noisy', k => wish);
+      INSERT INTO decay
+      SELECT noise, CASE WHEN wish IS NULL THEN 'chosen' ELSE 'given' END, count(DISTINCT segment),
+             adjusted_rand_index(array_agg(segment ORDER BY account_id), array_agg(archetype ORDER BY account_id))
+      FROM (SELECT account_id, min(archetype) AS archetype, segment_of(account_id, 'noisy') AS segment
+            FROM noisy GROUP BY account_id) AS labels;
     END LOOP;
-    PERFORM drop_segmentation('noisy_' || n);
+    PERFORM drop_segmentation('noisy');
+    DROP TABLE noisy;
   END LOOP;
 END $$;
 
-SELECT noise, round(ari_k_given::numeric, 3) AS "ARI, k = 6 given", k_chosen AS "k chosen",
-       round(ari_k_chosen::numeric, 3) AS "ARI, k chosen"
-FROM decay ORDER BY noise;
+SELECT noise, max(round(agreement::numeric, 3)) FILTER (WHERE k = 'given') AS "agreement, 6 segments",
+       max(round(agreement::numeric, 3)) FILTER (WHERE k = 'chosen') AS "agreement, k chosen",
+       max(segments) FILTER (WHERE k = 'chosen') AS "k chosen"
+FROM decay GROUP BY noise ORDER BY noise;

@@ -28,10 +28,11 @@ say "starting a throw-away cluster in $DIR"
 scripts/cluster start "$DIR"
 eval "$(scripts/cluster env "$DIR")"
 
-# act DATABASE FILE: the file's statements and comments are printed (-a) and each result under its statement.
+# act DATABASE FILE: the file's statements and comments are printed (-a) and each result under its statement, wide
+# texts wrapped.
 act() {
   "$PG_BIN/createdb" "$1"
-  "$PG_BIN/psql" -X -a -q -v ON_ERROR_STOP=1 -P pager=off -P null=NULL -d "$1" -f "$2"
+  PGTZ=UTC "$PG_BIN/psql" -X -a -q -v ON_ERROR_STOP=1 -P pager=off -P null=- -P format=wrapped -P columns=140 -d "$1" -f "$2"
 }
 act real demo/01_real_trades.sql
 act planted demo/02_planted.sql

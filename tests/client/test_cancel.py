@@ -60,7 +60,7 @@ class Phases:
             self.last = "preparing or seeding"
         elif text.startswith("k = "):
             self.last = text
-        elif self.last != "reading" and "pg_segmentation_" in text:
+        elif self.last != "reading" and text.startswith("building index"):  # that of the table of scores
             self.last = "assigning"
 
     def take(self):

@@ -1,5 +1,6 @@
 """The same rows give the same bytes: whatever their order, the number of workers and the number of threads."""
 
+import os
 import re
 
 from harness import rows, state_of, value
@@ -29,6 +30,7 @@ def make(c):
 
 
 def parallel(c, workers):
+    # The fit computes on max_parallel_maintenance_workers threads.
     c.execute(f"SET max_parallel_workers_per_gather = {workers}; SET max_parallel_maintenance_workers = {workers}")
     c.execute(
         "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET parallel_leader_participation = on"
@@ -42,7 +44,7 @@ def test_bytes_are_equal(db):
         # "shuffled" means it: neighbours on disk are not neighbours in time
         assert value(c, "SELECT corr(a, b) FROM (SELECT trade_id AS a, lag(trade_id) OVER (ORDER BY ctid) AS b FROM t2) AS s") < 0.05
 
-        profiles, states, launched = None, None, {}
+        profiles, states, launched, threads = None, None, {}, {}
         for workers in (0, 2, 4):
             parallel(c, workers)
             for table in ("t1", "t2", "t3"):
@@ -63,16 +65,19 @@ def test_bytes_are_equal(db):
                 handler = lambda notice: logged.append(notice.message_primary)
                 c.add_notice_handler(handler)
                 c.execute(
-                    "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on; SET auto_explain.log_analyze = on; SET auto_explain.log_level = notice"
+                    "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on; SET auto_explain.log_analyze = on; SET auto_explain.log_level = notice; SET client_min_messages = debug1"
                 )
                 segments = rows(
                     c,
                     "SELECT segment_id, segment, accounts, share::text, volume_share::text FROM fit_segmentation('s', k => 4, seed => 3) ORDER BY 1",
                 )
-                c.execute("SET auto_explain.log_min_duration = -1")
+                c.execute("SET auto_explain.log_min_duration = -1; SET client_min_messages = notice")
                 c.remove_notice_handler(handler)
-                text = "\n".join(logged)
-                launched[workers] = launched.get(workers, 0) + sum(map(int, re.findall(r"Workers Launched: (\d+)", text)))
+                # The statement inside the fit that reads the trades.
+                [reading] = [text for text in logged if "account_profile(" in text and f" {table} t" in text and "GROUP BY 1, 2" in text]
+                launched[workers] = sum(map(int, re.findall(r"Workers Launched: (\d+)", reading)))
+                assert f"Parallel Seq Scan on {table}" in reading or workers == 0, reading
+                threads[workers] = int(re.search(r"computing on (\d+) threads", "\n".join(logged))[1])
                 got = [segments, *state_of(c, "s")]
                 # Where the trades came from and when is not the model.
                 got[-1] = re.sub(r'"(trades|table|source|fitted_at|created_at)":\s*"[^"]*",?', "", got[-1])
@@ -80,4 +85,8 @@ def test_bytes_are_equal(db):
                 states = states or got
                 for mine, first, what in zip(got, states, ("segments", "profiles", "assignments", "model")):
                     assert mine == first, f"{what} of {table} with {workers} workers differ"
+        print(f"{TRADES} trades, {ACCOUNTS} accounts, 3 physical orders: equal profiles, segments and models")
+        print(f"parallel workers that read the trades inside fit_segmentation, by max_parallel_workers_per_gather: {launched}")
+        print(f"threads of the fit, by max_parallel_maintenance_workers: {threads}")
         assert launched[0] == 0 and launched[2] >= 1 and launched[4] >= 1, launched
+        assert threads[0] == 1 and (threads[2] == 2 or os.cpu_count() == 1), threads

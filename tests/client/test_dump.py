@@ -44,6 +44,8 @@ def test_dump_and_restore(db, way, tmp_path):
             assert (
                 rows(c, "SELECT account_id, segment_of(account_id), segment_id_of(account_id) FROM trades GROUP BY 1 ORDER BY 1") == labels
             )
+            if way == "schema, then data":  # a dump of data alone does not fill materialized views
+                c.execute("REFRESH MATERIALIZED VIEW v")
             assert rows(c, "SELECT account_id, segment FROM v ORDER BY 1") == [r[:2] for r in labels]
             assert rows(c, "SELECT version FROM segmentation.models ORDER BY 1") == versions
             # It goes on: the watch fires once, the next model gets the next number, a new segmentation a new id.

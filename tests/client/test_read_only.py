@@ -4,21 +4,32 @@ import psycopg
 import pytest
 from harness import Cluster, make_trades, rows, value
 
+# Every function of the extension that is not VOLATILE; test_every_reader_is_here sees to it.
 READERS = [
     "SELECT account_id, segment_of(account_id), segment_id_of(account_id) FROM (SELECT DISTINCT account_id FROM trades) AS t ORDER BY 1",
-    "SELECT segment_of('acct_0121')",
-    "SELECT segment_of('acct_0121', 'clients')",
+    "SELECT segment_of('acct_0121'), segment_id_of('acct_0121')",
+    "SELECT segment_of('acct_0121', 'clients'), segment_id_of('acct_0121', 'clients')",
+    "SELECT account_id, segment_of(account_id, 'clients', '2024-01-15+00'), segment_id_of(account_id, 'clients', '2024-01-15+00') FROM (SELECT DISTINCT account_id FROM trades) AS t ORDER BY 1",
     "SELECT segment_model('clients')::text, segment_model()::text, segment_model('clients', 1)::text",
     "SELECT * FROM segment_profiles('clients') ORDER BY segment_id, feature",
-    "SELECT * FROM describe_segmentation('clients')",
+    "SELECT * FROM segment_profiles('clients', 1) ORDER BY segment_id, feature",
+    "SELECT item, object, status, source, detail FROM describe_segmentation('clients')",
     "SELECT * FROM segmentation.segmentations",
-    "SELECT * FROM segmentation.models",
-    "SELECT * FROM segmentation.segments ORDER BY 1, 2",
+    "SELECT segmentation, version, active, accounts, k, silhouette, inertia, quality::text, provenance::text, model::text, created_at, created_by FROM segmentation.models",
+    "SELECT * FROM segmentation.segments ORDER BY 1, 2, 3",
     "SELECT * FROM segmentation.features",
-    "SELECT account, assign_segment(rollup(profile), segment_model('clients'), '2024-02-01+00') FROM clients_profiles WHERE span = 1 GROUP BY account ORDER BY 1",
-    "SELECT account, (features(profile, '2024-02-01+00')).* FROM clients_profiles WHERE account < 'acct_0003' ORDER BY account, span, start, 4",
+    "SELECT account, assign_segment(profile, segment_model('clients'), '2024-02-01+00') FROM whole ORDER BY 1",
+    "SELECT account, assign_segment(v, segment_model('clients')), assign_segment(v, 'clients') FROM vectors ORDER BY 1",
+    "SELECT account, assign_segment(j, segment_model('clients')), assign_segment(j, 'clients') FROM vectors ORDER BY 1",
+    "SELECT account, segmentation.score(v, segment_model('clients')) FROM vectors ORDER BY 1",
+    "SELECT account, (features(profile, '2024-02-01+00')).* FROM whole ORDER BY 1, 2",
+    "SELECT account, feature(profile, 'volume_usd', '2024-02-01+00'), feature_vector(profile, ARRAY['hhi', 'trades'], '2024-02-01+00'), rejected_trades(profile) FROM whole ORDER BY 1",
+    "SELECT account, rollup(profile)::text FROM clients_profiles WHERE span = 32 GROUP BY account ORDER BY 1",
+    "SELECT (a.profile + b.profile)::text FROM whole AS a, whole AS b WHERE a.account < 'acct_0003' AND b.account < 'acct_0003' ORDER BY a.account, b.account",
     "SELECT account_id, account_profile(trade(executed_at, quantity, price, side, instrument => instrument))::text FROM trades GROUP BY 1 ORDER BY 1",
-    "SELECT count(*) FROM simulate_trades(accounts => 10, days => 3)",
+    "SELECT account_id, account_profile(trade(executed_at, quantity::numeric, price::numeric, side, instrument => instrument))::text FROM trades GROUP BY 1 ORDER BY 1",
+    "SELECT md5(string_agg(t::text, '' ORDER BY trade_id)) FROM simulate_trades(accounts => 10, days => 3) AS t",
+    "SELECT adjusted_rand_index(array_agg(segment_of(account_id) ORDER BY account_id), array_agg((account_id < 'acct_0100')::text ORDER BY account_id)) FROM (SELECT DISTINCT account_id FROM trades) AS t",
 ]
 WRITERS = [
     "SELECT fit_segmentation('clients', k => 2)",
@@ -32,12 +43,31 @@ WRITERS = [
 def prepare(connection):
     make_trades(connection)
     rows(connection, "SELECT * FROM fit_segmentation('clients', k => 3)")
+    connection.execute("CREATE VIEW whole AS SELECT account, rollup(profile) AS profile FROM clients_profiles WHERE span = 1 GROUP BY account")
+    connection.execute(
+        """CREATE VIEW vectors AS SELECT whole.account, feature_vector(profile, d.features, '2024-02-01+00') AS v,
+           (SELECT jsonb_object_agg(feature, value) FROM features(profile, '2024-02-01+00') WHERE feature = ANY (d.features)) AS j
+           FROM whole, segmentation.segmentations AS d WHERE d.name = 'clients'"""
+    )
 
 
 def refused(connection, statement):
     with pytest.raises(psycopg.Error) as e:
         connection.execute(statement)
     return e.value.sqlstate
+
+
+def test_every_reader_is_here(db):
+    """A function that a user may call in a query and that writes nothing is in READERS."""
+    with db.connect() as c:
+        names = rows(
+            c,
+            """SELECT DISTINCT proname FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+               WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_segmentation') AND provolatile <> 'v' AND pronamespace <> 'segmentation'::regnamespace""",
+        )
+    text = " ".join(READERS)
+    assert len(names) >= 14
+    assert [name for (name,) in names if f"{name}(" not in text] == []
 
 
 def test_hot_standby():

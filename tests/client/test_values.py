@@ -64,7 +64,8 @@ def test_damaged_bytes(db):
                 rows(c, f"SELECT rollup(v)::text FROM {table}")
             rows(c, f"SELECT v::text FROM {table}")
         print(f"{refused} refused, {accepted} accepted")
-        assert refused > accepted
+        # Most bits are those of numbers, where any other bit is another number; the others are found out.
+        assert refused > 50 and accepted > 0
 
 
 def test_model_round_trip_against_numpy(db):

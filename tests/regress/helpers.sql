@@ -14,11 +14,12 @@ CREATE FUNCTION test.rnd(i bigint, purpose text) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ('x' || substr(md5(i || purpose), 1, 13))::bit(52)::bigint / 2.0 ^ 52;
 
--- Runs a statement that must fail and says how. No state means that it did not.
+-- Runs a statement that must fail and says how. State 00000 means that it did not.
 CREATE FUNCTION test.error_of(statement text, OUT state text, OUT message text, OUT hint text)
 LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE statement;
+  state = '00000';
 EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
 END $$;

@@ -12,18 +12,7 @@ use std::time::{Duration, Instant};
 
 #[path = "kmeans/oracle.rs"]
 mod oracle;
-use oracle::{blobs, ordered_sum, squared, Naive};
-
-fn iris() -> (Array2<f64>, Vec<u32>) {
-    let mut values = Vec::new();
-    let mut species = Vec::new();
-    for line in include_str!("data/iris.csv").lines().skip(1) {
-        let fields: Vec<&str> = line.split(',').collect();
-        values.extend(fields[..4].iter().map(|x| x.parse::<f64>().unwrap()));
-        species.push(["setosa", "versicolor", "virginica"].iter().position(|s| *s == fields[4]).unwrap() as u32);
-    }
-    (Array2::from_shape_vec((150, 4), values).unwrap(), species)
-}
+use oracle::{blobs, iris, ordered_sum, squared, Naive};
 
 fn standardised(data: &Array2<f64>) -> Array2<f64> {
     (data - &data.mean_axis(Axis(0)).unwrap()) / &data.std_axis(Axis(0), 0.0)
@@ -178,6 +167,11 @@ fn equals_naive_where_scores_cannot_decide() {
         let far = &data + offset;
         assert_equals_naive(far.view(), start(&far), 10);
     }
+    // Rows that drown all others in a sum, until they leave the cluster.
+    let mut lonely = blobs(9000, 3, 4, 6.0, 5);
+    lonely.row_mut(8000).fill(1e15);
+    lonely.row_mut(30).fill(-1e12);
+    assert_equals_naive(lonely.view(), start(&lonely), 30);
     let tiny = blobs(500, 2, 3, 1.0, 6) * 1e-160;
     assert_equals_naive(tiny.view(), tiny.select(Axis(0), &[0, 1, 2]), 10);
 }

@@ -46,8 +46,8 @@ impl KMeansParams {
 /// Every row has the label of its nearest centroid (ties: lowest index), `inertia` is the sum of the squared
 /// distances to it, `sizes` counts the labels and no cluster is empty. A run that ended because no label changed has
 /// centroids that are exactly the means of their rows. A run ended by `tol` or `max_iter` has the centroids of its last
-/// step and the labels assigned to them afterwards, so a centroid may differ from the mean of its rows by about one
-/// further step (as in scikit-learn).
+/// step, which are exactly the means of the labels before, and the labels assigned to them afterwards (as in
+/// scikit-learn), so a centroid may differ from the mean of its rows by one further step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KMeansFit {
     /// `k` × columns, in the order of the start: no meaning in the order.
@@ -62,8 +62,9 @@ pub struct KMeansFit {
 /// Clusters the rows of `data` (rows × columns, finite numbers) into `params.k` clusters by Lloyd's algorithm.
 ///
 /// Starts are drawn by greedy k-means++ (Arthur & Vassilvitskii 2007 with `2 + floor(ln k)` candidates, as
-/// scikit-learn); an empty cluster takes the row farthest from its centroid. Memory: one packed copy of the data and
-/// 12 bytes a row. Same data and parameters give the same bits for any thread count and processor.
+/// scikit-learn); an empty cluster takes the row farthest from its centroid. Memory: one packed copy of the data,
+/// 12 bytes a row, and the sums of each chunk (k / 4096 of the data). Same data and parameters give the same bits for
+/// any thread count and processor.
 ///
 /// Errors: `InvalidParameter` for `k`, `n_init` or `max_iter` below 1, `tol` negative or NaN, empty data, a given start
 /// of the wrong shape, NaN or infinite values (column named), and `k` above the number of distinct rows;

@@ -1,8 +1,9 @@
 //! One run of Lloyd's algorithm from a given start.
 
-use super::assign::{Assign, Partial, Want};
+use super::assign::{Assign, Assigned, Want};
 use super::kernel::Centers;
-use super::packed::{Packed, CHUNK};
+use super::packed::Packed;
+use super::tally::Tally;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use pulp::Arch;
@@ -35,27 +36,23 @@ pub(super) fn lloyd(
         while iterations < max_iter && !converged {
             iterations += 1;
             let changed = state.assign(Want::Sums)?.changed;
-            converged = !changed && state.empty().is_empty();
-            if !converged && state.move_centroids()? <= tolerance && state.empty().is_empty() {
+            let filled = state.empty().is_empty();
+            converged = !changed && filled;
+            if !converged && state.step()? <= tolerance && filled {
                 break;
             }
         }
+        if state.recount()? {
+            state.means();
+        }
+        let last = state.assign(Want::Inertia)?;
+        if !converged || !last.changed || iterations >= max_iter {
+            return state.finish(last.inertia, iterations);
+        }
+        // Sums counted anew differ from carried ones in the last bits, and that turned a near tie: so it goes on.
+        state.tallies.iter_mut().for_each(Tally::forget);
         state.recount()?;
-        let mut last = state.assign(Want::Inertia)?;
-        // Exact sums may differ from the carried ones in the last bit, and that may turn a tie: then it goes on.
-        if converged && last.changed && iterations < max_iter {
-            continue;
-        }
-        // The last step may have left a cluster empty.
-        for _ in 0..k {
-            state.count();
-            if state.empty().is_empty() {
-                break;
-            }
-            state.refill()?;
-            last = state.assign(Want::Inertia)?;
-        }
-        return state.finish(last.inertia, iterations);
+        state.means();
     }
 }
 
@@ -70,7 +67,7 @@ struct State<'a> {
 }
 
 impl State<'_> {
-    /// Assigns every row, chunks in parallel, and adds what they say in index order.
+    /// Assigns every row, chunks in parallel; what they say is added in index order.
     fn assign(&mut self, want: Want) -> Result<Assigned> {
         let arch = Arch::new();
         let centers = &Centers::new(&self.centroids, self.k, self.data.cols);
@@ -91,53 +88,97 @@ impl State<'_> {
     fn sizes(&self) -> Vec<u64> {
         let mut sizes = vec![0; self.k];
         for tally in &self.tallies {
-            sizes.iter_mut().zip(&tally.counts).for_each(|(t, n)| *t += n);
+            sizes.iter_mut().zip(&tally.counts).for_each(|(total, n)| *total += n);
         }
         sizes
     }
 
     /// Clusters without a row.
     fn empty(&self) -> Vec<usize> {
-        self.sizes().iter().enumerate().filter(|(_, &n)| n == 0).map(|(j, _)| j).collect()
+        (0..self.k).zip(self.sizes()).filter(|&(_, n)| n == 0).map(|(j, _)| j).collect()
     }
 
-    /// Brings the counts up to date with the labels.
-    fn count(&mut self) {
-        self.tallies.par_iter_mut().for_each(Tally::count);
-    }
-
-    /// Moves the centroids to the means of their rows, or an empty cluster's to a row; the squared shift.
-    fn move_centroids(&mut self) -> Result<f64> {
+    /// Moves the centroids to the means of their rows, and those without a row onto one; gives the squared shift.
+    fn step(&mut self) -> Result<f64> {
         let before = self.centroids.clone();
-        let empty = self.empty();
-        let far = if empty.is_empty() { Vec::new() } else { self.farthest(&empty)? };
+        let taken = self.farthest(&self.empty())?;
         self.means();
-        for (j, row) in empty.into_iter().zip(far) {
-            self.centroids[j * self.data.cols..][..self.data.cols].copy_from_slice(&row);
-        }
+        self.place(taken);
         Ok(self.centroids.iter().zip(&before).map(|(a, b)| (a - b) * (a - b)).sum())
     }
 
-/// Moves the centroid of every empty cluster, in index order, onto the row farthest from its own centroid, the
-/// lowest row of equals; a row taken makes the rows near it less far. Inertia cannot rise by it.
-fn refill(
-    data: &Packed,
-    old: &[f64],
-    labels: &[u32],
-    counts: &[u64],
-    next: &mut [f64],
-    control: &Control,
-) -> Result<()> {
-    let cols = data.cols;
-    let squared = |row: usize, c: &[f64]| data.row(row).zip(c).fold(0.0, |sum, (x, c)| sum + (x - c) * (x - c));
-    let own = |j: u32| &old[j as usize * cols..][..cols];
-    let mut far: Vec<f64> = labels.par_iter().enumerate().map(|(row, &j)| squared(row, own(j))).collect();
-    for (j, _) in counts.iter().enumerate().filter(|(_, &n)| n == 0) {
-        control.check()?;
-        let farthest = far.iter().enumerate().fold(0, |best, (row, &d)| if d > far[best] { row } else { best });
-        let taken: Vec<f64> = data.row(farthest).collect();
-        far.par_iter_mut().enumerate().for_each(|(row, far)| *far = far.min(squared(row, &taken)));
-        next[j * cols..][..cols].copy_from_slice(&taken);
+    /// Moves the centroids that have rows to their means.
+    fn means(&mut self) {
+        let mut sums = vec![0.0; self.centroids.len()];
+        for tally in &self.tallies {
+            sums.iter_mut().zip(&tally.sums).for_each(|(total, sum)| *total += sum);
+        }
+        let cols = self.data.cols;
+        for (j, n) in self.sizes().into_iter().enumerate().filter(|&(_, n)| n > 0) {
+            let means = sums[j * cols..][..cols].iter().map(|sum| sum / n as f64);
+            self.centroids[j * cols..][..cols].iter_mut().zip(means).for_each(|(c, mean)| *c = mean);
+        }
     }
-    Ok(())
+
+    /// Counts the sums in order where they were carried; whether there were any such.
+    fn recount(&mut self) -> Result<bool> {
+        if self.tallies.iter().all(Tally::in_order) {
+            return Ok(false);
+        }
+        let control = self.control;
+        self.tallies.par_iter_mut().zip(self.data.chunks()).filter(|(tally, _)| !tally.in_order()).try_for_each(
+            |(tally, chunk)| {
+                control.check()?;
+                tally.recount(chunk);
+                Ok(())
+            },
+        )?;
+        Ok(true)
+    }
+
+    /// For every cluster of `empty`, in order, the row farthest from its own centroid, the lowest of equals; a row taken
+    /// makes the rows near it less far. Placing centroids there cannot raise the inertia.
+    fn farthest(&self, empty: &[usize]) -> Result<Vec<(usize, Vec<f64>)>> {
+        if empty.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (data, cols) = (self.data, self.data.cols);
+        let squared = |row: usize, c: &[f64]| data.row(row).zip(c).fold(0.0, |sum, (x, c)| sum + (x - c) * (x - c));
+        let labels: Vec<u32> = self.tallies.iter().flat_map(|tally| &tally.labels).copied().collect();
+        let own = |j: u32| &self.centroids[j as usize * cols..][..cols];
+        let mut far: Vec<f64> = labels.par_iter().enumerate().map(|(row, &j)| squared(row, own(j))).collect();
+        let mut taken = Vec::with_capacity(empty.len());
+        for &j in empty {
+            self.control.check()?;
+            let farthest = far.iter().enumerate().fold(0, |best, (row, &d)| if d > far[best] { row } else { best });
+            let row: Vec<f64> = data.row(farthest).collect();
+            far.par_iter_mut().enumerate().for_each(|(i, far)| *far = far.min(squared(i, &row)));
+            taken.push((j, row));
+        }
+        Ok(taken)
+    }
+
+    fn place(&mut self, taken: Vec<(usize, Vec<f64>)>) {
+        for (j, row) in taken {
+            self.centroids[j * row.len()..][..row.len()].copy_from_slice(&row);
+        }
+    }
+
+    /// Fills clusters the last step left empty, and gives the run.
+    fn finish(mut self, mut inertia: f64, iterations: usize) -> Result<Run> {
+        for _ in 0..=self.k {
+            self.tallies.par_iter_mut().for_each(Tally::count);
+            let empty = self.empty();
+            if empty.is_empty() {
+                let sizes = self.sizes();
+                let labels = self.tallies.iter().flat_map(|tally| &tally.labels).copied().collect();
+                return Ok(Run { centroids: self.centroids, labels, sizes, inertia, iterations });
+            }
+            let taken = self.farthest(&empty)?;
+            self.place(taken);
+            inertia = self.assign(Want::Inertia)?.inertia;
+        }
+        Err(Error::invalid(format!("k = {} is above the number of rows whose distances can be told from 0", self.k))
+            .hint("Ask for fewer segments, or scale the features."))
+    }
 }

@@ -5,7 +5,8 @@
 //!
 //! 1. a distance is `sum over features, in order, of (x - c)^2` in f64, each step rounded (no FMA, no norms trick);
 //! 2. eight rows are eight SIMD lanes, so a row's arithmetic never depends on how wide the processor is;
-//! 3. sums over rows are kept per lane inside a chunk of 4096 rows, lanes are added 0 to 7, chunks in index order;
+//! 3. sums over rows are kept per lane inside a chunk of 4096 rows, lanes are added 0 to 7, chunks in index order (on
+//!    its way, and only there, Lloyd's algorithm carries them on by the rows that moved, in row order: `tally.rs`);
 //! 4. ties go to the lowest index.
 
 mod agreement;
@@ -19,6 +20,7 @@ mod packed;
 mod potential;
 mod seeding;
 mod silhouette;
+mod tally;
 
 pub use agreement::adjusted_rand_index;
 pub use choose::{choose_k, Choice, KRow};

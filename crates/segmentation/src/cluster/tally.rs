@@ -4,7 +4,7 @@
 //! another way than adding anew, which is tolerable while Lloyd is on its way (it only has to be the same every time)
 //! but not in its result: [`Tally::recount`] gives the sums in the fixed order, and the last centroids are made of those.
 
-use super::packed::{Lanes, CHUNK, LANES};
+use super::packed::{Lanes, LANES};
 
 /// Labels and sums of one chunk.
 pub(super) struct Tally {
@@ -27,9 +27,13 @@ impl Tally {
         self.moved == Some(0)
     }
 
+    /// Has the sums counted anew at the next chance, because the labels changed without [`Tally::follow`].
+    pub fn forget(&mut self) {
+        self.moved = None;
+    }
+
     /// Brings counts and sums up to date after an assignment; `moves` are the rows whose label changed, in order, with
     /// their old label. Rounding piles up for no more moves than rows, and not at all with `carry` false.
-    #[inline(always)]
     pub fn follow(&mut self, chunk: &[Lanes], moves: &[(u32, u32)], carry: bool) {
         let rows = self.labels.len();
         match self.moved {
@@ -42,7 +46,6 @@ impl Tally {
         }
     }
 
-    #[inline(always)]
     fn carry(&mut self, chunk: &[Lanes], row: usize, old: usize) {
         let cols = self.sums.len() / self.counts.len();
         let (block, lane) = (&chunk[row / LANES * cols..][..cols], row % LANES);
@@ -54,7 +57,6 @@ impl Tally {
     }
 
     /// Counts and sums anew, each lane for itself, then lanes 0 to 7.
-    #[inline(always)]
     pub fn recount(&mut self, chunk: &[Lanes]) {
         let size = self.sums.len();
         let cols = size / self.counts.len();
@@ -73,6 +75,9 @@ impl Tally {
         }
         self.moved = Some(0);
     }
+    /// Counts anew, and leaves the sums.
+    pub fn count(&mut self) {
+        self.counts.fill(0);
+        self.labels.iter().for_each(|&label| self.counts[label as usize] += 1);
+    }
 }
-
-const _: () = assert!(CHUNK <= u32::MAX as usize);

@@ -4,6 +4,18 @@ use ndarray::{Array2, ArrayView2};
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// Anderson's irises and their species.
+pub fn iris() -> (Array2<f64>, Vec<u32>) {
+    let mut values = Vec::new();
+    let mut species = Vec::new();
+    for line in include_str!("../data/iris.csv").lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        values.extend(fields[..4].iter().map(|x| x.parse::<f64>().unwrap()));
+        species.push(["setosa", "versicolor", "virginica"].iter().position(|s| *s == fields[4]).unwrap() as u32);
+    }
+    (Array2::from_shape_vec((150, 4), values).unwrap(), species)
+}
+
 /// Overlapping blobs, about normal (sum of uniforms).
 pub fn blobs(rows: usize, cols: usize, k: usize, spread: f64, seed: u64) -> Array2<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
