@@ -34,7 +34,7 @@ CREATE EXTENSION pg_segmentation;
 -- was taken for, which features that gives, and which it does not give and why.
 -- Nothing is guessed.
 --
-SELECT item, object, status, source, detail FROM create_segmentation('clients', 'trades');
+SELECT item, object, status, concat_ws(': ', source, detail) AS detail FROM create_segmentation('clients', 'trades');
 
 --
 -- Fit it. The number of segments is chosen from the data, the names come from

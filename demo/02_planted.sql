@@ -19,7 +19,8 @@ ALTER TABLE venue_trades DROP COLUMN archetype;
 
 SELECT account_id, executed_at, instrument, kind, side, quantity, price, is_maker FROM venue_trades ORDER BY trade_id LIMIT 5;
 
-SELECT item, object, status, detail FROM create_segmentation('venue', 'venue_trades') WHERE status <> 'available';
+SELECT item, object, status, concat_ws(': ', source, detail) AS detail
+FROM create_segmentation('venue', 'venue_trades') WHERE status <> 'available';
 
 --
 -- Nothing but the table and a name: how many segments does it find?

@@ -32,7 +32,7 @@ eval "$(scripts/cluster env "$DIR")"
 # texts wrapped.
 act() {
   "$PG_BIN/createdb" "$1"
-  PGTZ=UTC "$PG_BIN/psql" -X -a -q -v ON_ERROR_STOP=1 -P pager=off -P null=- -P format=wrapped -P columns=140 -d "$1" -f "$2"
+  PGTZ=UTC "$PG_BIN/psql" -X -a -q -v ON_ERROR_STOP=1 -P pager=off -P null=- -P format=wrapped -P columns=150 -d "$1" -f "$2"
 }
 act real demo/01_real_trades.sql
 act planted demo/02_planted.sql

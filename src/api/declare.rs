@@ -3,12 +3,14 @@
 use crate::api::catalogue::{self, Definition, Source};
 use crate::api::columns::{self, Finding};
 use crate::api::report::{self, Report};
+use crate::api::tables::Tables;
+use crate::api::watch;
 use crate::pg::call::{Call, Rows};
 use crate::pg::datum::type_name;
-use crate::pg::error::{Failure, Result};
+use crate::pg::error::{notice, Failure, Result};
 use crate::pg::identity::{current_user, SafePath};
 use crate::pg::relation::{existing, Relation};
-use crate::pg::spi::{self, arg, maybe, quote, raw};
+use crate::pg::spi::{self, arg, maybe, raw};
 use crate::sql_function;
 use pgrx::{pg_sys, PgSqlErrorCode};
 use segmentation::profile::FEATURES;
@@ -79,9 +81,27 @@ fn check_source(source: &Relation) -> Result<()> {
         return Err(Failure::new(
             PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
             format!("\"{}\" is not a table or view", source.name),
-        ));
+        )
+        .hint("it takes a table, partitioned table, view, materialized view or foreign table"));
     }
     Ok(())
+}
+
+/// Nobody maps columns that they may not read: a fit would fail, and the mapping tells about the table.
+fn check_readable(source: &Relation, findings: &[Finding], features: &[String]) -> Result<()> {
+    let own = source.columns()?;
+    // The features of trades are names of ours.
+    let features = features.iter().filter(|f| own.iter().any(|c| c.name == **f));
+    let columns: Vec<String> = findings.iter().filter_map(|f| f.column.clone()).chain(features.cloned()).collect();
+    let sql = "SELECT c FROM pg_catalog.unnest($2::text[]) c WHERE NOT pg_catalog.has_column_privilege($1, c, 'SELECT') LIMIT 1";
+    let hidden =
+        spi::read(sql, &[arg(source.oid), arg(columns)], |r| Ok((r.len() > 0).then(|| r.text(0, 1)).flatten()))?;
+    let Some(column) = hidden else { return Ok(()) };
+    Err(Failure::new(
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+        format!("permission denied for column \"{column}\" of relation \"{}\"", source.name),
+    )
+    .hint(format!("it takes GRANT SELECT ON {}", source.quoted())))
 }
 
 fn create(call: &Call) -> Result<Rows> {
@@ -114,6 +134,7 @@ fn create(call: &Call) -> Result<Rows> {
         Source::Trades => trade_inputs(&source, account, wanted, &mut report)?,
         Source::Features => feature_columns(&source, account, wanted, &mut report)?,
     };
+    check_readable(&source, &findings, &features)?;
     let key = &findings[0];
     let lookback = match call.raw(5) {
         None => None,
@@ -250,54 +271,6 @@ fn feature_columns(
     Ok((vec![key], features))
 }
 
-struct Tables {
-    profiles: Option<pg_sys::Oid>,
-    segments: pg_sys::Oid,
-}
-
-impl Tables {
-    /// Ordinary tables in the caller's schema, owned by the caller.
-    fn create(schema: &str, name: &str, kind: Source, key: pg_sys::Oid, row_security: bool) -> Result<Tables> {
-        let key = type_name(key);
-        let make = |suffix: &str, columns: &str, index: Option<&str>, comment: &str| -> Result<pg_sys::Oid> {
-            let table = format!("{}.{}", quote(schema), quote(&format!("{name}_{suffix}")));
-            spi::run(&format!("CREATE TABLE {table} ({columns})"), &[])?;
-            if let Some(index) = index {
-                spi::run(&format!("CREATE INDEX ON {table} ({index})"), &[])?;
-            }
-            if row_security {
-                spi::run(&format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"), &[])?;
-            }
-            spi::run(&format!("COMMENT ON TABLE {table} IS {}", spi::literal(comment)), &[])?;
-            spi::read("SELECT $1::regclass::oid", &[arg(table)], |r| {
-                r.get(0, 1).ok_or_else(|| Failure::not_ready("a table that was just created is gone"))
-            })
-        };
-        let profiles = match kind {
-            Source::Features => None,
-            Source::Trades => Some(make(
-                "profiles",
-                &format!(
-                    "account {key} NOT NULL, span integer NOT NULL, start date NOT NULL,
-                     profile segmentation.account_profile NOT NULL, PRIMARY KEY (account, span, start)"
-                ),
-                Some("span, start"),
-                &format!("Profiles of segmentation {name}: one row an account and UTC span of 1 or of 32 days."),
-            )?),
-        };
-        let segments = make(
-            "segments",
-            &format!(
-                "account {key} NOT NULL PRIMARY KEY, segment_id integer, segment text, model_segment_id integer,
-                 margin double precision, since timestamp with time zone, model_version integer, quality text NOT NULL"
-            ),
-            None,
-            &format!("Segments of segmentation {name}: one row an account. quality: ok, insufficient_data, or dirty."),
-        )?;
-        Ok(Tables { profiles, segments })
-    }
-}
-
 fn describe(call: &Call) -> Result<Rows> {
     let definition = catalogue::resolve(call.text(0)?)?;
     let mut report = Report::default();
@@ -351,7 +324,9 @@ fn drop_(call: &Call) -> Result<()> {
     check_may_drop(&definition)?;
     let _path = SafePath::set();
     if let Some(source) = Relation::find(definition.source)? {
-        crate::api::watch::drop_trigger(&definition, &source)?;
+        for statement in watch::drop_trigger(&definition, &source)? {
+            notice(&format!("a trigger is left, which only the owner of the table may drop: {statement}"));
+        }
     }
     for oid in [definition.profiles, Some(definition.segments)].into_iter().flatten() {
         if let Some(table) = Relation::find(oid)? {

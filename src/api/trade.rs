@@ -7,6 +7,7 @@ use crate::sql_function;
 use segmentation::profile::days::day_of;
 use segmentation::profile::numeric;
 use segmentation::profile::trade::{parse_option_type, parse_side, with_mark, Mark, Num, Text, Trade};
+use std::cell::RefCell;
 
 sql_function!("segmentation_trade_float8", ARGUMENTS, trade_float8);
 sql_function!("segmentation_trade_numeric", ARGUMENTS, trade_numeric);
@@ -93,9 +94,16 @@ fn trade(call: &Call, amount: impl Fn(usize) -> Option<f64>) -> Result<Option<Ra
     ] {
         t.marks = with_mark(t.marks, mark, value);
     }
-    let mut bytes = Vec::with_capacity(256);
-    t.encode(&mut bytes)?;
-    Ok(Some(Raw(varlena(&bytes))))
+    SCRATCH.with_borrow_mut(|bytes| {
+        bytes.clear();
+        t.encode(bytes)?;
+        Ok(Some(Raw(varlena(bytes))))
+    })
+}
+
+thread_local! {
+    /// One buffer a backend: a trade is made for every row.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// `numeric` to `float8` from its digits; PostgreSQL's own cast goes through text.

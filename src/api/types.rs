@@ -88,11 +88,12 @@ fn model_in(call: &Call) -> Result<Option<Raw>> {
 
 fn model_recv(call: &Call) -> Result<Option<Raw>> {
     let bytes = message(call);
-    checked_model(crate::pg::datum::utf8(&bytes)?)
+    checked_model(crate::pg::datum::checked_utf8(&bytes)?)
 }
 
 fn model_out(call: &Call) -> Result<Option<Raw>> {
-    Ok(call.text(0)?.map(|json| Raw(crate::pg::datum::cstring(json))))
+    let json = call.bytes(0).map(crate::pg::datum::checked_utf8).transpose()?;
+    Ok(json.map(|json| Raw(crate::pg::datum::cstring(json))))
 }
 
 /// The binary form of each of our types is its bytes.

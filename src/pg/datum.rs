@@ -44,9 +44,13 @@ impl Cell {
 /// # Safety
 /// `datum` must be a varlena; the result lives as long as the datum's memory and the current memory context.
 pub unsafe fn payload<'a>(datum: pg_sys::Datum) -> &'a [u8] {
-    // SAFETY: a varlena by the promise above; a short header is read in place.
+    // SAFETY: a varlena by the promise above. A plain or short one is read in place without calling PostgreSQL: this
+    // runs several times a row. A compressed or toasted one is detoasted.
     unsafe {
-        let packed = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+        let at = datum.cast_mut_ptr::<pg_sys::varlena>();
+        let plain = pgrx::varlena::varatt_is_4b_u(at)
+            || (pgrx::varlena::varatt_is_1b(at) && !pgrx::varlena::varatt_is_1b_e(at));
+        let packed = if plain { at } else { pg_sys::pg_detoast_datum_packed(at) };
         std::slice::from_raw_parts(pgrx::varlena::vardata_any(packed).cast(), pgrx::varlena::varsize_any_exhdr(packed))
     }
 }
@@ -77,9 +81,31 @@ pub fn varlena(bytes: &[u8]) -> pg_sys::Datum {
 
 /// Text in a database that is not UTF-8 cannot be read as such, unless it is ASCII.
 pub fn utf8(bytes: &[u8]) -> Result<&str> {
+    if database_is_utf8() {
+        // SAFETY: PostgreSQL checks every text against the database's encoding when it comes in.
+        return Ok(unsafe { std::str::from_utf8_unchecked(bytes) });
+    }
+    checked_utf8(bytes)
+}
+
+/// Bytes that PostgreSQL has not checked, such as those of a binary message.
+pub fn checked_utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| {
         Failure::new(PgSqlErrorCode::ERRCODE_CHARACTER_NOT_IN_REPERTOIRE, "a text is not valid UTF-8")
             .hint("pg_segmentation works in databases with encoding UTF8")
+    })
+}
+
+/// A backend stays with its database, so its encoding is asked for once.
+fn database_is_utf8() -> bool {
+    thread_local! {
+        static UTF8: std::cell::Cell<Option<bool>> = const { std::cell::Cell::new(None) };
+    }
+    UTF8.get().unwrap_or_else(|| {
+        // SAFETY: reads a variable of the backend.
+        let answer = unsafe { pg_sys::GetDatabaseEncoding() } == pg_sys::pg_enc::PG_UTF8 as i32;
+        UTF8.set(Some(answer));
+        answer
     })
 }
 

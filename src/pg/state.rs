@@ -13,6 +13,7 @@ pub enum Working {
 }
 
 const _: () = assert!(align_of::<Working>() <= 8, "palloc aligns to 8 bytes");
+const _: () = assert!(size_of::<Working>() <= 1024, "palloc would round the block up to 2048 bytes");
 
 fn place(context: pg_sys::MemoryContext, value: Working) -> *mut Working {
     // SAFETY: the block is large and aligned enough. It is never dropped: all it owns lives in the same context.
@@ -27,17 +28,18 @@ fn place(context: pg_sys::MemoryContext, value: Working) -> *mut Working {
 // The state is PostgreSQL's, not part of the call.
 #[allow(clippy::mut_from_ref)]
 pub fn current(call: &Call) -> Result<(&mut State<PgAlloc>, Raw)> {
-    let context = call.aggregate_context()?;
-    // SAFETY: inside an aggregate the first argument is NULL or what an earlier call of these functions returned; the
-    // context outlives the state.
+    // SAFETY: the first argument is NULL or what an earlier call of these functions returned: PostgreSQL makes no other
+    // values of type internal, and lets no one pass one by hand. The context outlives the state.
     unsafe {
-        let fresh = || Working::State(State::new(PgAlloc::new(context)));
         let at = match call.raw(0) {
-            None => place(context, fresh()),
             Some(datum) => datum.cast_mut_ptr::<Working>(),
+            None => {
+                let context = call.aggregate_context()?;
+                place(context, Working::State(State::new(PgAlloc::new(context))))
+            }
         };
         if let Working::Packed(bytes) = *at {
-            let mut state = State::new(PgAlloc::new(context));
+            let mut state = State::new(PgAlloc::new(call.aggregate_context()?));
             state.absorb(bytes)?;
             at.write(Working::State(state));
         }

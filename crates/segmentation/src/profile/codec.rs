@@ -51,6 +51,25 @@ impl Sink for std::vec::Vec<u8> {
     }
 }
 
+/// Writes into bytes that are there already; what does not fit is a bug of the caller, and a panic.
+pub struct Slice<'a> {
+    bytes: &'a mut [u8],
+    pub written: usize,
+}
+
+impl<'a> Slice<'a> {
+    pub fn new(bytes: &'a mut [u8]) -> Self {
+        Slice { bytes, written: 0 }
+    }
+}
+
+impl Sink for Slice<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.written..self.written + bytes.len()].copy_from_slice(bytes);
+        self.written += bytes.len();
+    }
+}
+
 /// Reads what a [`Sink`] wrote; every short or overlong piece is an `InvalidBinary` error.
 pub struct Reader<'a> {
     bytes: &'a [u8],

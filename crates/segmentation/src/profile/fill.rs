@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
 use crate::profile::money;
 use crate::profile::symbol;
-use crate::profile::trade::{self, Mark, Num, Text, Trade, NUMS, TEXTS};
+use crate::profile::trade::{self, Head, Mark, Num, Text, NUMS, TEXTS};
 
 /// Kind of instrument. `Other` is any kind given that is none of the five.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,22 +20,20 @@ pub enum Kind {
 pub const KINDS: usize = 6;
 
 /// The kind a venue's word means, in any case; words not listed are [`Kind::Other`].
-pub fn parse_kind(text: &str) -> Kind {
-    // The spellings this project itself prints first: this runs once a row, and lower-casing allocates.
-    match text {
-        "spot" => return Kind::Spot,
-        "perpetual" => return Kind::Perpetual,
-        "option" => return Kind::Option,
-        "future" => return Kind::Future,
-        _ => (),
-    }
-    match text.trim().to_ascii_lowercase().as_str() {
-        "spot" => Kind::Spot,
-        "future" | "futures" | "dated_future" => Kind::Future,
-        "perpetual" | "perp" | "swap" | "perpetual_future" => Kind::Perpetual,
-        "option" | "options" => Kind::Option,
-        "leveraged_token" | "leveraged token" | "leveraged-token" => Kind::LeveragedToken,
-        _ => Kind::Other,
+pub fn parse_kind(text: &[u8]) -> Kind {
+    let is = |words: &[&str]| words.iter().any(|w| text.trim_ascii().eq_ignore_ascii_case(w.as_bytes()));
+    if is(&["spot"]) {
+        Kind::Spot
+    } else if is(&["perpetual", "perp", "swap", "perpetual_future"]) {
+        Kind::Perpetual
+    } else if is(&["option", "options"]) {
+        Kind::Option
+    } else if is(&["future", "futures", "dated_future"]) {
+        Kind::Future
+    } else if is(&["leveraged_token", "leveraged token", "leveraged-token"]) {
+        Kind::LeveragedToken
+    } else {
+        Kind::Other
     }
 }
 
@@ -78,36 +76,43 @@ impl Default for Fill {
 }
 
 impl Fill {
-    /// Checks a trade. The rules are those of the documentation's table of inputs, and are applied in the order of
-    /// [`Rejection`].
-    pub fn check(trade: &Trade) -> Result<Fill, Rejection> {
-        let at = trade.executed_at.filter(|&t| t != i64::MIN && t != i64::MAX).ok_or(Rejection::Time)?;
-        if trade.num(Num::Quantity).is_some_and(|q| !(q >= 0.0 && q.is_finite())) {
-            return Err(Rejection::Quantity);
-        }
-        let mut fill = Fill { at, present: trade.present, marks: trade.marks, ..Fill::default() };
-        let mut bits = trade.present;
+    /// Reads and checks the bytes of a trade (see `trade.rs`). The rules are those of the documentation's table of
+    /// inputs; the inner error says which one rejects it. An outer error means bytes that are no trade.
+    ///
+    /// This runs once a row, so it goes straight from bytes to fill: texts are hashed where they lie.
+    pub fn of_trade(bytes: &[u8]) -> Result<Result<Fill, Rejection>> {
+        let mut r = Reader::new(bytes);
+        let head = Head::read(&mut r)?;
+        let Some(at) = head.executed_at.filter(|&t| t != i64::MAX) else { return Ok(Err(Rejection::Time)) };
+        let mut fill = Fill { at, present: head.present, marks: head.marks, ..Fill::default() };
+        let mut bits = head.present;
         while bits != 0 {
             let i = bits.trailing_zeros() as usize;
             bits &= bits - 1;
             if i < NUMS {
-                if !trade.nums[i].is_finite() {
-                    return Err(Rejection::Number);
+                let value = r.f64()?;
+                if !value.is_finite() || (i == Num::Quantity as usize && value < 0.0) {
+                    // Quantity is the first number, so it is judged before the others.
+                    let quantity = i == Num::Quantity as usize;
+                    return Ok(Err(if quantity { Rejection::Quantity } else { Rejection::Number }));
                 }
                 // -0 and 0 are equal but not byte-equal.
-                fill.nums[i] = trade.nums[i] + 0.0;
-            } else if i - NUMS == Text::Kind as usize {
-                fill.marks |= (parse_kind(trade.texts[i - NUMS]) as u16 + 1) << KIND_SHIFT;
+                fill.nums[i] = value + 0.0;
+                continue;
+            }
+            let text = trade::read_text(&mut r)?;
+            if i - NUMS == Text::Kind as usize {
+                fill.marks |= (parse_kind(text) as u16 + 1) << KIND_SHIFT;
                 fill.present &= !(1 << i);
             } else {
-                fill.symbols[i - NUMS] = symbol::hash(trade.texts[i - NUMS]);
+                fill.symbols[i - NUMS] = symbol::hash(text);
             }
         }
         let beyond = |usd: f64| !money::within_limit(usd);
         if fill.notional_usd().is_some_and(beyond) || fill.num(Num::FeeUsd).is_some_and(beyond) {
-            return Err(Rejection::TooLarge);
+            return Ok(Err(Rejection::TooLarge));
         }
-        Ok(fill)
+        Ok(Ok(fill))
     }
 
     pub fn num(&self, field: Num) -> Option<f64> {
@@ -147,6 +152,11 @@ impl Fill {
     /// Hash of what concentration is measured over: the underlying, or the instrument where none was given.
     pub fn underlying(&self) -> Option<u64> {
         self.symbol(Text::Underlying).or_else(|| self.symbol(Text::Instrument))
+    }
+
+    /// Bytes that [`Fill::write`] writes.
+    pub fn size(&self) -> usize {
+        14 + 8 * self.present.count_ones() as usize
     }
 
     /// Writes the fill as working bytes; [`Fill::read`] reads them back.

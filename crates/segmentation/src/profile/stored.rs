@@ -9,7 +9,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::profile::codec::{malformed, Reader, Sink};
 use crate::profile::dense::Count;
-use crate::profile::fill::Fill;
+use crate::profile::fill::{Fill, REJECTIONS};
 use crate::profile::state::{sorted_fills, wrong_form, Form, State, SPARSE_FILLS};
 use crate::profile::trade::{NUMS, TEXTS};
 use allocator_api2::alloc::Allocator;
@@ -35,9 +35,9 @@ impl<A: Allocator + Clone> State<A> {
     fn write_form(&mut self, dense_form: u8, out: &mut impl Sink) {
         out.u8(VERSION);
         out.u8(if self.is_sparse() { SPARSE } else { dense_form });
-        self.rejected.iter().for_each(|&n| out.var(n));
+        self.rejected().iter().for_each(|&n| out.var(n));
         match self.settled() {
-            Form::Sparse(bytes) => write_sparse(&sorted_fills(bytes), out),
+            Form::Sparse(parts) => write_sparse(&sorted_fills(parts), out),
             Form::Dense(dense) => dense.write(dense_form == UNFINISHED, out),
         }
     }
@@ -52,8 +52,8 @@ impl<A: Allocator + Clone> State<A> {
                 .hint(format!("this version of pg_segmentation reads version {VERSION}")));
         }
         let form = r.u8()?;
-        for slot in &mut self.rejected {
-            *slot = slot.saturating_add(r.var()?);
+        for reason in 0..REJECTIONS {
+            self.reject(reason, r.var()?);
         }
         match form {
             SPARSE => read_sparse(&mut r, |fill| self.push(fill))?,

@@ -5,8 +5,8 @@
 //! probability of about 3e-8.
 
 /// Hash of a name. Equal names, and only they (up to a 64-bit collision), count as one instrument.
-pub fn hash(name: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(name.as_bytes())
+pub fn hash(name: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(name)
 }
 
 /// Spreads keys that are hashes already, or hashes with their low bits cut off.

@@ -182,41 +182,59 @@ impl<'a> Trade<'a> {
     /// Reads the bytes, checking every length and every bit.
     pub fn decode(bytes: &'a [u8]) -> Result<Trade<'a>> {
         let mut r = Reader::new(bytes);
-        let mut trade = Trade::default();
-        let head = r.take(15)?;
-        if head[0] != VERSION {
-            return Err(Error::new(Kind::Corrupted, format!("trade of unknown version {}", head[0]))
-                .hint(format!("this version of pg_segmentation reads version {VERSION}")));
-        }
-        trade.present = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
-        trade.marks = u16::from_le_bytes([head[5], head[6]]);
-        let mut time = [0u8; 8];
-        time.copy_from_slice(&head[7..15]);
-        trade.executed_at = Some(i64::from_le_bytes(time)).filter(|&t| t != NO_TIME);
-        // Both bits of a mark at once mean nothing.
-        if trade.present & !KNOWN != 0 || trade.marks & !MARK_BITS != 0 || trade.marks & (trade.marks >> 1) & 0x155 != 0
-        {
-            return Err(malformed("a trade has unknown fields"));
-        }
+        let head = Head::read(&mut r)?;
+        let mut trade =
+            Trade { executed_at: head.executed_at, marks: head.marks, present: head.present, ..Trade::default() };
         let mut bits = trade.present;
         while bits != 0 {
             let i = bits.trailing_zeros() as usize;
             bits &= bits - 1;
             if i < NUMS {
                 trade.nums[i] = r.f64()?;
-                continue;
+            } else {
+                trade.texts[i - NUMS] =
+                    std::str::from_utf8(read_text(&mut r)?).map_err(|_| malformed("a text of a trade is not UTF-8"))?;
             }
-            let len = r.take(2)?;
-            let len = usize::from(u16::from_le_bytes([len[0], len[1]]));
-            if len > TEXT_LIMIT {
-                return Err(malformed("a text of a trade is too long"));
-            }
-            trade.texts[i - NUMS] =
-                std::str::from_utf8(r.take(len)?).map_err(|_| malformed("a text of a trade is not UTF-8"))?;
         }
         r.end()?;
         Ok(trade)
     }
+}
+
+/// What a trade's bytes begin with.
+pub struct Head {
+    pub executed_at: Option<i64>,
+    pub present: u32,
+    pub marks: u16,
+}
+
+impl Head {
+    pub fn read(r: &mut Reader) -> Result<Head> {
+        let head = r.take(15)?;
+        if head[0] != VERSION {
+            return Err(Error::new(Kind::Corrupted, format!("trade of unknown version {}", head[0]))
+                .hint(format!("this version of pg_segmentation reads version {VERSION}")));
+        }
+        let present = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
+        let marks = u16::from_le_bytes([head[5], head[6]]);
+        let mut time = [0u8; 8];
+        time.copy_from_slice(&head[7..15]);
+        // Both bits of a mark at once mean nothing.
+        if present & !KNOWN != 0 || marks & !MARK_BITS != 0 || marks & (marks >> 1) & 0x155 != 0 {
+            return Err(malformed("a trade has unknown fields"));
+        }
+        Ok(Head { executed_at: Some(i64::from_le_bytes(time)).filter(|&t| t != NO_TIME), present, marks })
+    }
+}
+
+/// The next text of a trade, as bytes.
+pub fn read_text<'a>(r: &mut Reader<'a>) -> Result<&'a [u8]> {
+    let len = r.take(2)?;
+    let len = usize::from(u16::from_le_bytes([len[0], len[1]]));
+    if len > TEXT_LIMIT {
+        return Err(malformed("a text of a trade is too long"));
+    }
+    r.take(len)
 }
 
 #[cfg(test)]
