@@ -20,8 +20,8 @@ COUNT = "SELECT account_id, count(*), sum(quantity*price) FROM {table} GROUP BY 
 AGGREGATE = """account_profile(trade(executed_at, quantity, price, side, instrument, fee_usd => fee_usd,
               is_maker => is_maker, underlying => underlying, kind => kind))"""
 PROFILE = f"SELECT account_id, {AGGREGATE} AS profile FROM {{table}} GROUP BY account_id"
-NAMES = "{" + ",".join(FEATURES) + "}"
-VECTOR = f"""SELECT account_id, feature_vector({AGGREGATE}, '{NAMES}', timestamptz '{AS_OF}') AS features
+NAMES = ", ".join(f"'{name}'" for name in FEATURES)
+VECTOR = f"""SELECT account_id, feature_vector({AGGREGATE}, ARRAY[{NAMES}], timestamptz '{AS_OF}') AS features
        FROM {{table}} GROUP BY account_id"""
 
 

@@ -270,7 +270,7 @@ CREATE AGGREGATE @extschema@.account_profile(segmentation.trade) (
   PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE account_profile(segmentation.trade) IS
-  'Profile of the trades of one account. NULL trades are skipped, NULL over no rows. Trades with a negative, NaN or infinite number, without a finite time or beyond 1e20 USD are counted as rejected. Equal bytes for any order and any parallel plan.';
+  'Profile of the trades of one account. NULL over no rows; NULL trades are skipped, so over NULL trades only it is an empty profile. Trades with a negative quantity, a number that is NaN or infinite, without a finite time or beyond 1e20 USD are counted as rejected; a negative fee is a rebate, and notionals count by their size. Equal bytes for any order and any parallel plan.';
 
 CREATE AGGREGATE @extschema@.rollup(segmentation.account_profile) (
   SFUNC = segmentation.rollup_add,
@@ -316,7 +316,7 @@ COMMENT ON FUNCTION feature_vector(segmentation.account_profile, text[], timesta
 CREATE FUNCTION rejected_trades(profile segmentation.account_profile) RETURNS bigint
   AS 'MODULE_PATHNAME', 'segmentation_profile_rejected' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION rejected_trades(segmentation.account_profile) IS
-  'How many trades were not counted because a number was negative, NaN, infinite or beyond 1e20 USD, or the time not finite.';
+  'How many trades were not counted because the quantity was negative, a number NaN, infinite or beyond 1e20 USD, or the time not finite.';
 
 CREATE FUNCTION segmentation.catalogue_of_features()
   RETURNS TABLE(feature text, feature_group text, unit text, class text, needs text[], transform text, in_fit boolean,
@@ -338,7 +338,7 @@ CREATE FUNCTION create_segmentation(
 ) RETURNS TABLE(item text, object text, status text, source text, detail text)
   AS 'MODULE_PATHNAME', 'segmentation_create' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 40;
 COMMENT ON FUNCTION create_segmentation(text, regclass, regclass, text, jsonb, interval) IS
-  'Declares a segmentation over a trade table, or over a table of ready-made features, and makes its tables <name>_profiles and <name>_segments. Finds columns by name and type; columns => ''{"account": "trader"}'' overrides. Returns what it mapped, and each feature with the reason where it is not available. 42710 name taken, 42703 no such column, 42702 ambiguous, 42804 wrong type, 42P07 table exists.';
+  'Declares a segmentation over a trade table, or over a table of ready-made features, and makes its tables <name>_profiles and <name>_segments. Finds columns by name and type; columns => ''{"account": "trader"}'' overrides, ''{"side": null}'' leaves an input out (a side that is not buy or sell fails a fit). Returns what it mapped, and each feature with the reason where it is not available. 42710 name taken, 42703 no such column, 42702 ambiguous, 42804 wrong type, 42P07 table exists, 42622 name too long, 42809 not a table or view, 42501 without SELECT on the columns, 22023 unknown input or lookback below a day.';
 
 CREATE FUNCTION describe_segmentation(segmentation text DEFAULT NULL)
   RETURNS TABLE(item text, object text, status text, source text, detail text)
@@ -349,7 +349,7 @@ COMMENT ON FUNCTION describe_segmentation(text) IS
 CREATE FUNCTION drop_segmentation(segmentation text) RETURNS void
   AS 'MODULE_PATHNAME', 'segmentation_drop' LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT;
 COMMENT ON FUNCTION drop_segmentation(text) IS
-  'Drops a segmentation with its models, its tables and its trigger. 2BP01 where a view depends on its tables. Only its owner may.';
+  'Drops a segmentation with its models, its tables and its trigger. 2BP01 where a view depends on its tables. Only its owner may. A trigger on a trade table of another owner is left, and a NOTICE tells how to drop it.';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -367,7 +367,7 @@ CREATE FUNCTION fit_segmentation(
                 warnings text[])
   AS 'MODULE_PATHNAME', 'segmentation_fit' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION fit_segmentation(text, integer, integer, text, jsonb, timestamptz, interval, bigint, boolean) IS
-  'Fits a model, stores it as a new version and, unless activate is false, assigns all accounts. k NULL: chosen by silhouette over 2 to k_max, and 1 where there is no structure. as_of NULL: end of the UTC day of the last trade not after now. Same rows and seed give the same model. warnings come with the first row. 22023 for k above the number of distinct rows or an unknown option, 55000 for an empty table or constant features, 57014 on cancel.';
+  'Fits a model, stores it as a new version and, unless activate is false, assigns all accounts; without, nothing but the model is written. k NULL: chosen by silhouette over 2 to k_max, and 1 where there is no structure. as_of NULL: end of the UTC day of the last trade whose day is not after today. Same rows and seed give the same model. warnings come with the first row. 22023 for an unknown option or a value out of its limits, 55000 for an empty table, constant features or k above the number of distinct rows, 57014 on cancel.';
 
 CREATE FUNCTION segmentation.score(features float8[], model segmentation.model) RETURNS float8[]
   AS 'MODULE_PATHNAME', 'segmentation_score' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
@@ -454,12 +454,12 @@ COMMENT ON FUNCTION watch_segmentation(text) IS
 
 CREATE FUNCTION unwatch_segmentation(segmentation text DEFAULT NULL) RETURNS text
   AS 'MODULE_PATHNAME', 'segmentation_unwatch' LANGUAGE c VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION unwatch_segmentation(text) IS 'Undoes watch_segmentation.';
+COMMENT ON FUNCTION unwatch_segmentation(text) IS 'Undoes watch_segmentation. Where the trade table belongs to another role, the trigger is left and does nothing; the answer tells how to drop it.';
 
 CREATE FUNCTION segment_trades() RETURNS trigger
   AS 'MODULE_PATHNAME', 'segmentation_segment_trades' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION segment_trades() IS
-  'Statement trigger that watch_segmentation creates; its argument is the segmentation''s name. Writes as the owner of the segmentation''s tables. A failure warns and marks the accounts; it does not fail the insert.';
+  'Statement trigger that watch_segmentation creates; its argument is the segmentation''s name. Writes as the owner of the segmentation''s tables. A failure warns and marks the accounts as dirty; it does not fail the insert. Cancels, shutdowns, deadlocks and serialization failures are passed on, as they must be. Does nothing while the segmentation is not watched.';
 /* </end connected objects> */
 
 /* <begin connected objects> */

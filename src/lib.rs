@@ -15,6 +15,7 @@ pgrx::pg_module_magic!();
 /// Called by PostgreSQL when the library is loaded.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    pg::error::init();
     pg::settings::init();
     pg::lookup::init();
 }

@@ -30,7 +30,7 @@ CREATE AGGREGATE @extschema@.account_profile(segmentation.trade) (
   PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE account_profile(segmentation.trade) IS
-  'Profile of the trades of one account. NULL trades are skipped, NULL over no rows. Trades with a negative, NaN or infinite number, without a finite time or beyond 1e20 USD are counted as rejected. Equal bytes for any order and any parallel plan.';
+  'Profile of the trades of one account. NULL over no rows; NULL trades are skipped, so over NULL trades only it is an empty profile. Trades with a negative quantity, a number that is NaN or infinite, without a finite time or beyond 1e20 USD are counted as rejected; a negative fee is a rebate, and notionals count by their size. Equal bytes for any order and any parallel plan.';
 
 CREATE AGGREGATE @extschema@.rollup(segmentation.account_profile) (
   SFUNC = segmentation.rollup_add,
@@ -76,7 +76,7 @@ COMMENT ON FUNCTION feature_vector(segmentation.account_profile, text[], timesta
 CREATE FUNCTION rejected_trades(profile segmentation.account_profile) RETURNS bigint
   AS 'MODULE_PATHNAME', 'segmentation_profile_rejected' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION rejected_trades(segmentation.account_profile) IS
-  'How many trades were not counted because a number was negative, NaN, infinite or beyond 1e20 USD, or the time not finite.';
+  'How many trades were not counted because the quantity was negative, a number NaN, infinite or beyond 1e20 USD, or the time not finite.';
 
 CREATE FUNCTION segmentation.catalogue_of_features()
   RETURNS TABLE(feature text, feature_group text, unit text, class text, needs text[], transform text, in_fit boolean,

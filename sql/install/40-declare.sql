@@ -6,7 +6,7 @@ CREATE FUNCTION create_segmentation(
 ) RETURNS TABLE(item text, object text, status text, source text, detail text)
   AS 'MODULE_PATHNAME', 'segmentation_create' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 40;
 COMMENT ON FUNCTION create_segmentation(text, regclass, regclass, text, jsonb, interval) IS
-  'Declares a segmentation over a trade table, or over a table of ready-made features, and makes its tables <name>_profiles and <name>_segments. Finds columns by name and type; columns => ''{"account": "trader"}'' overrides. Returns what it mapped, and each feature with the reason where it is not available. 42710 name taken, 42703 no such column, 42702 ambiguous, 42804 wrong type, 42P07 table exists.';
+  'Declares a segmentation over a trade table, or over a table of ready-made features, and makes its tables <name>_profiles and <name>_segments. Finds columns by name and type; columns => ''{"account": "trader"}'' overrides, ''{"side": null}'' leaves an input out (a side that is not buy or sell fails a fit). Returns what it mapped, and each feature with the reason where it is not available. 42710 name taken, 42703 no such column, 42702 ambiguous, 42804 wrong type, 42P07 table exists, 42622 name too long, 42809 not a table or view, 42501 without SELECT on the columns, 22023 unknown input or lookback below a day.';
 
 CREATE FUNCTION describe_segmentation(segmentation text DEFAULT NULL)
   RETURNS TABLE(item text, object text, status text, source text, detail text)
@@ -17,4 +17,4 @@ COMMENT ON FUNCTION describe_segmentation(text) IS
 CREATE FUNCTION drop_segmentation(segmentation text) RETURNS void
   AS 'MODULE_PATHNAME', 'segmentation_drop' LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT;
 COMMENT ON FUNCTION drop_segmentation(text) IS
-  'Drops a segmentation with its models, its tables and its trigger. 2BP01 where a view depends on its tables. Only its owner may.';
+  'Drops a segmentation with its models, its tables and its trigger. 2BP01 where a view depends on its tables. Only its owner may. A trigger on a trade table of another owner is left, and a NOTICE tells how to drop it.';

@@ -15,15 +15,18 @@ sql_function!("segmentation_profile_serialize", 1, serialize);
 sql_function!("segmentation_profile_deserialize", 2, deserialize);
 sql_function!("segmentation_profile_final", 1, finish);
 
+/// A NULL trade or profile is none: over nothing but NULLs the state stays NULL, and so does the answer.
+/// A NULL trade or profile is none: over nothing but NULLs the state stays NULL, and so does the answer.
 fn add(call: &Call, f: impl FnOnce(&mut State<PgAlloc>, &[u8]) -> segmentation::Result<()>) -> Result<Option<Raw>> {
+    let Some(bytes) = call.bytes(1) else {
+        call.aggregate_context()?;
+        return Ok(call.raw(0).map(Raw));
+    };
     let (state, raw) = state::current(call)?;
-    if let Some(bytes) = call.bytes(1) {
-        f(state, bytes)?;
-    }
+    f(state, bytes)?;
     Ok(Some(raw))
 }
 
-/// A NULL trade is no trade.
 fn profile_add(call: &Call) -> Result<Option<Raw>> {
     add(call, |state, bytes| state.add_trade(bytes))
 }

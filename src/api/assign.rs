@@ -57,7 +57,7 @@ impl Site {
 
     fn vector(&mut self, call: &Call) -> Result<Option<(Assignment, &Model)>> {
         let (Some(array), Some(model)) = (call.raw(0), &self.model) else { return Ok(None) };
-        datum::float_array(array, &mut self.row);
+        datum::float_array(array, &mut self.row)?;
         Ok(Some((model.assign_with(&self.row, &mut self.scratch)?, model)))
     }
 

@@ -56,7 +56,8 @@ fn wanted(json: Option<&str>) -> Result<Wanted> {
 
 fn check_name(name: &str) -> Result<()> {
     if name.is_empty() {
-        return Err(Failure::invalid("the name of a segmentation must not be empty"));
+        return Err(Failure::invalid("the name of a segmentation must not be empty")
+            .hint("its tables carry the name: clients makes clients_segments"));
     }
     if name.len() > NAME_LIMIT {
         return Err(Failure::new(
@@ -87,13 +88,10 @@ fn check_source(source: &Relation) -> Result<()> {
     Ok(())
 }
 
-/// Nobody maps columns that they may not read: a fit would fail, and the mapping tells about the table.
-fn check_readable(source: &Relation, findings: &[Finding], features: &[String]) -> Result<()> {
-    let own = source.columns()?;
-    // The features of trades are names of ours.
-    let features = features.iter().filter(|f| own.iter().any(|c| c.name == **f));
-    let columns: Vec<String> = findings.iter().filter_map(|f| f.column.clone()).chain(features.cloned()).collect();
-    let sql = "SELECT c FROM pg_catalog.unnest($2::text[]) c WHERE NOT pg_catalog.has_column_privilege($1, c, 'SELECT') LIMIT 1";
+/// Nobody maps columns that they may not read: a fit would fail, and a trigger would read them for them.
+fn check_readable(source: &Relation, columns: Vec<String>) -> Result<()> {
+    let sql =
+        "SELECT c FROM pg_catalog.unnest($2) c WHERE NOT pg_catalog.has_column_privilege($1, c, 'SELECT') LIMIT 1";
     let hidden =
         spi::read(sql, &[arg(source.oid), arg(columns)], |r| Ok((r.len() > 0).then(|| r.text(0, 1)).flatten()))?;
     let Some(column) = hidden else { return Ok(()) };
@@ -134,7 +132,11 @@ fn create(call: &Call) -> Result<Rows> {
         Source::Trades => trade_inputs(&source, account, wanted, &mut report)?,
         Source::Features => feature_columns(&source, account, wanted, &mut report)?,
     };
-    check_readable(&source, &findings, &features)?;
+    let mut columns: Vec<String> = findings.iter().filter_map(|f| f.column.clone()).collect();
+    if kind == Source::Features {
+        columns.extend_from_slice(&features);
+    }
+    check_readable(&source, columns)?;
     let key = &findings[0];
     let lookback = match call.raw(5) {
         None => None,

@@ -143,7 +143,8 @@ pub fn lock(definition: &Definition, segments: &Relation) -> Result<()> {
     Ok(())
 }
 
-fn one_snapshot() -> Result<bool> {
+/// Whether every statement of the transaction sees what the first one saw.
+pub fn one_snapshot() -> Result<bool> {
     let sql = "SELECT pg_catalog.current_setting('transaction_isolation') <> ALL (ARRAY['read committed', 'read uncommitted'])";
     spi::read(sql, &[], |r| Ok(r.get(0, 1).unwrap_or(false)))
 }

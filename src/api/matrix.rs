@@ -52,7 +52,7 @@ impl Matrix {
                     pgrx::check_for_interrupts!();
                 }
                 match r.raw(i, 1) {
-                    Some(array) => datum::float_array(array, &mut row),
+                    Some(array) => datum::float_array(array, &mut row)?,
                     None => row.clear(),
                 }
                 row.resize(width, f64::NAN);

@@ -211,7 +211,7 @@ pub fn write_segments(segments: &Relation, model: &Model, version: i32) -> Resul
              FROM {SCORES} {upsert}",
             columns = score_columns("$2", "$3"),
             quality = QUALITY,
-            upsert = UPSERT,
+            upsert = upsert("EXCLUDED.quality"),
         ),
         &[arg(version), arg(ids), arg(names)],
     )?;
@@ -223,8 +223,12 @@ pub fn write_segments(segments: &Relation, model: &Model, version: i32) -> Resul
     Ok(())
 }
 
-/// What happens to an account that has a segment already.
-pub const UPSERT: &str = "ON CONFLICT (account) DO UPDATE SET
-  segment_id = EXCLUDED.segment_id, segment = EXCLUDED.segment, model_segment_id = EXCLUDED.model_segment_id,
-  margin = EXCLUDED.margin, model_version = EXCLUDED.model_version, quality = EXCLUDED.quality,
-  since = CASE WHEN old.segment_id = EXCLUDED.segment_id THEN old.since ELSE EXCLUDED.since END";
+/// What happens to an account that has a segment already; `quality` is SQL over the rows `old` and `EXCLUDED`.
+pub fn upsert(quality: &str) -> String {
+    format!(
+        "ON CONFLICT (account) DO UPDATE SET
+           segment_id = EXCLUDED.segment_id, segment = EXCLUDED.segment, model_segment_id = EXCLUDED.model_segment_id,
+           margin = EXCLUDED.margin, model_version = EXCLUDED.model_version, quality = {quality},
+           since = CASE WHEN old.segment_id = EXCLUDED.segment_id THEN old.since ELSE EXCLUDED.since END"
+    )
+}

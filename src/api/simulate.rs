@@ -15,7 +15,9 @@ sql_function!("segmentation_adjusted_rand_index", 2, adjusted_rand_index);
 fn simulate_trades(call: &Call) -> Result<()> {
     let count = |i, name: &str| -> Result<u32> {
         let n = call.get::<i32>(i).unwrap_or(0);
-        u32::try_from(n).map_err(|_| Failure::invalid(format!("{name} = {n} is below the limit of 1")))
+        u32::try_from(n).map_err(|_| {
+            Failure::invalid(format!("{name} = {n} is below the limit of 1")).hint("leave it out for the default")
+        })
     };
     let params = Params {
         accounts: count(0, "accounts")?,

@@ -11,6 +11,7 @@ use segmentation::profile::codec::{from_hex, to_hex};
 use segmentation::profile::features::{index_of, values, FeatureValue};
 use segmentation::profile::trade::Trade;
 use segmentation::profile::{State, FEATURES};
+use segmentation::{Error, Kind};
 
 sql_function!("segmentation_trade_in", 1, trade_in);
 sql_function!("segmentation_trade_out", 1, hex_out);
@@ -43,18 +44,25 @@ pub fn write_profile(mut state: State) -> Vec<u8> {
     out
 }
 
-fn checked_trade(bytes: Vec<u8>) -> Result<Option<Raw>> {
-    Trade::decode(&bytes)?;
-    Ok(Some(Raw(varlena(&bytes))))
+/// What a value fails with when it comes in as text (22P02) or in binary (22P03), whatever is wrong with it: XX001 is
+/// for bytes that lie in a table.
+fn refused<T>(checked: segmentation::Result<T>, kind: Kind) -> Result<T> {
+    checked.map_err(|error| Error { kind, ..error }.into())
+}
+
+fn checked_trade(bytes: &[u8], kind: Kind) -> Result<Option<Raw>> {
+    refused(Trade::decode(bytes), kind)?;
+    Ok(Some(Raw(varlena(bytes))))
 }
 
 /// Reading and writing again gives the canonical form, whatever equal form came in.
-fn checked_profile(bytes: &[u8]) -> Result<Option<Raw>> {
-    Ok(Some(Raw(varlena(&write_profile(read_profile(bytes)?)))))
+fn checked_profile(bytes: &[u8], kind: Kind) -> Result<Option<Raw>> {
+    Ok(Some(Raw(varlena(&write_profile(refused(State::read(bytes, Global), kind)?)))))
 }
 
-fn checked_model(json: &str) -> Result<Option<Raw>> {
-    Ok(Some(Raw(varlena(Model::from_json(json)?.to_json()?.as_bytes()))))
+fn checked_model(json: &str, kind: Kind) -> Result<Option<Raw>> {
+    let model = refused(Model::from_json(json), kind)?;
+    Ok(Some(Raw(varlena(model.to_json()?.as_bytes()))))
 }
 
 /// All bytes of the message that a binary input function was called with.
@@ -63,19 +71,19 @@ fn message(call: &Call) -> Vec<u8> {
 }
 
 fn trade_in(call: &Call) -> Result<Option<Raw>> {
-    checked_trade(from_hex(call.cstr(0)?.unwrap_or_default(), "segmentation.trade")?)
+    checked_trade(&from_hex(call.cstr(0)?.unwrap_or_default(), "segmentation.trade")?, Kind::InvalidText)
 }
 
 fn trade_recv(call: &Call) -> Result<Option<Raw>> {
-    checked_trade(message(call))
+    checked_trade(&message(call), Kind::InvalidBinary)
 }
 
 fn profile_in(call: &Call) -> Result<Option<Raw>> {
-    checked_profile(&from_hex(call.cstr(0)?.unwrap_or_default(), "segmentation.account_profile")?)
+    checked_profile(&from_hex(call.cstr(0)?.unwrap_or_default(), "segmentation.account_profile")?, Kind::InvalidText)
 }
 
 fn profile_recv(call: &Call) -> Result<Option<Raw>> {
-    checked_profile(&message(call))
+    checked_profile(&message(call), Kind::InvalidBinary)
 }
 
 fn hex_out(call: &Call) -> Result<Option<Raw>> {
@@ -83,12 +91,12 @@ fn hex_out(call: &Call) -> Result<Option<Raw>> {
 }
 
 fn model_in(call: &Call) -> Result<Option<Raw>> {
-    checked_model(call.cstr(0)?.unwrap_or_default())
+    checked_model(call.cstr(0)?.unwrap_or_default(), Kind::InvalidText)
 }
 
 fn model_recv(call: &Call) -> Result<Option<Raw>> {
     let bytes = message(call);
-    checked_model(crate::pg::datum::checked_utf8(&bytes)?)
+    checked_model(crate::pg::datum::checked_utf8(&bytes)?, Kind::InvalidBinary)
 }
 
 fn model_out(call: &Call) -> Result<Option<Raw>> {

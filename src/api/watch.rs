@@ -7,7 +7,10 @@
 
 use crate::api::assign::{score_columns, QUALITY};
 use crate::api::catalogue::{self, Definition, Source};
-use crate::api::fit::{drop_scratch, lock, score_all, span_start, trade_features, write_segments, UPSERT};
+use crate::api::fit::{lock, one_snapshot};
+use crate::api::scratch::{
+    drop_scratch, score_all, span_start, store_profiles, trade_features, upsert, write_segments,
+};
 use crate::api::sources::TradeSql;
 use crate::api::window::{Window, SPAN};
 use crate::pg::call::{Call, Raw};
@@ -26,8 +29,8 @@ sql_function!("segmentation_segment_trades", 0, segment_trades);
 /// Name of the transition table inside the trigger.
 const NEW: &str = "pg_segmentation_new";
 
-fn trigger_name(definition: &Definition) -> String {
-    format!("pg_segmentation_{}", definition.name)
+fn trigger_name(segmentation: &str) -> String {
+    format!("pg_segmentation_{segmentation}")
 }
 
 /// The table itself, and for a partitioned one every leaf: rows may be inserted into either.
@@ -79,24 +82,14 @@ fn watch(call: &Call) -> Result<Option<String>> {
     check_owner_reads(&segments, &source)?;
     let all = relations(&source)?;
     all.iter().try_for_each(|r| check_watchable(&definition, r))?;
-    drop_trigger(&definition, &source)?;
-    let (functions, trigger) = (catalogue::function_schema()?, quote(&trigger_name(&definition)));
-    for relation in &all {
-        spi::run(
-            &format!(
-                "CREATE TRIGGER {trigger} AFTER INSERT ON {} REFERENCING NEW TABLE AS {NEW}
-                 FOR EACH STATEMENT EXECUTE FUNCTION {functions}.segment_trades({})",
-                relation.quoted(),
-                literal(&definition.name)
-            ),
-            &[],
-        )?;
-    }
-    // Creating the trigger waited for the writers before it and holds off those after: what was inserted since the fit
+    let functions = catalogue::function_schema()?;
+    all.iter().try_for_each(|r| set_trigger(&definition, r, &functions))?;
+    // Setting the trigger waited for the writers before it and holds off those after: what was inserted since the fit
     // is caught up with now, and from here on every insert is seen.
     lock(&definition, &segments)?;
     drop_scratch()?;
     trade_features(&definition, &source, None, model.provenance.lookback.as_deref(), &mut Vec::new())?;
+    store_profiles(&definition)?;
     score_all(&model)?;
     write_segments(&segments, &model, version)?;
     drop_scratch()?;
@@ -130,16 +123,70 @@ fn set_watched(definition: &Definition, watched: bool) -> Result<()> {
     Ok(())
 }
 
-/// Drops the trigger where it is there.
-pub fn drop_trigger(definition: &Definition, source: &Relation) -> Result<()> {
-    let name = trigger_name(definition);
+/// Creates the trigger. One that is right is kept: only the table's owner could drop it, and watching takes no more than
+/// the TRIGGER right.
+fn set_trigger(definition: &Definition, relation: &Relation, functions: &str) -> Result<()> {
+    let (name, table) = (trigger_name(&definition.name), relation.quoted());
+    let may = "SELECT pg_catalog.has_table_privilege($1, 'TRIGGER')";
+    if !spi::read(may, &[arg(relation.oid)], |r| Ok(r.get(0, 1).unwrap_or(false)))? {
+        return Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!("permission denied for table {}", relation.name),
+        )
+        .hint(format!("watching takes GRANT TRIGGER ON {table}")));
+    }
+    relation.hold_off_writers();
+    // 4: after, of a statement, INSERT only.
+    let sql = "SELECT tgtype = 4 AND tgnewtable = $3::name AND tgqual IS NULL AND tgenabled = 'O'
+                      AND tgfoid = pg_catalog.to_regprocedure($4) AND tgargs = pg_catalog.decode($5, 'hex')
+               FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname = $2::name";
+    let argument: String = definition.name.bytes().chain([0]).map(|b| format!("{b:02x}")).collect();
+    let arguments = [
+        arg(relation.oid),
+        arg(name.clone()),
+        arg(NEW.to_string()),
+        arg(format!("{functions}.segment_trades()")),
+        arg(argument),
+    ];
+    let right = spi::write(sql, &arguments, |r| Ok((r.len() > 0).then(|| r.get(0, 1).unwrap_or(false))))?;
+    match right {
+        Some(true) => return Ok(()),
+        Some(false) => drop(spi::run(&drop_statement(&name, relation), &[])?),
+        None => (),
+    }
+    let trigger = quote(&name);
+    spi::run(
+        &format!(
+            "CREATE TRIGGER {trigger} AFTER INSERT ON {table} REFERENCING NEW TABLE AS {NEW}
+             FOR EACH STATEMENT EXECUTE FUNCTION {functions}.segment_trades({})",
+            literal(&definition.name)
+        ),
+        &[],
+    )?;
+    Ok(())
+}
+
+fn drop_statement(trigger: &str, relation: &Relation) -> String {
+    format!("DROP TRIGGER {} ON {}", quote(trigger), relation.quoted())
+}
+
+/// Drops the trigger where it is there and the current user owns the table. Answers the statements that are left to the
+/// owner of the table.
+pub fn drop_trigger(definition: &Definition, source: &Relation) -> Result<Vec<String>> {
+    let name = trigger_name(&definition.name);
+    let mut left = Vec::new();
     for relation in relations(source)? {
         let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname = $2::name)";
         if spi::write(sql, &[arg(relation.oid), arg(name.clone())], |r| Ok(r.get(0, 1).unwrap_or(false)))? {
-            spi::run(&format!("DROP TRIGGER {} ON {}", quote(&name), relation.quoted()), &[])?;
+            let statement = drop_statement(&name, &relation);
+            if relation.owned {
+                spi::run(&statement, &[])?;
+            } else {
+                left.push(statement);
+            }
         }
     }
-    Ok(())
+    Ok(left)
 }
 
 fn unwatch(call: &Call) -> Result<Option<String>> {
@@ -147,11 +194,19 @@ fn unwatch(call: &Call) -> Result<Option<String>> {
     let definition = catalogue::resolve(call.text(0)?)?;
     definition.check_owner()?;
     let _path = SafePath::set();
-    if let Some(source) = Relation::find(definition.source)? {
-        drop_trigger(&definition, &source)?;
-    }
+    let left = match Relation::find(definition.source)? {
+        Some(source) => drop_trigger(&definition, &source)?,
+        None => Vec::new(),
+    };
     set_watched(&definition, false)?;
-    Ok(Some(format!("segmentation \"{}\" is no longer updated by inserts", definition.name)))
+    let mut answer = format!("segmentation \"{}\" is no longer updated by inserts", definition.name);
+    if !left.is_empty() {
+        answer += &format!(
+            "; a trigger that does nothing is left, which the owner of the table may drop: {}",
+            left.join("; ")
+        );
+    }
+    Ok(Some(answer))
 }
 
 /// Never fails the insert, whatever happens to the segmentation: it warns, and marks the accounts as dirty.
@@ -162,36 +217,73 @@ fn segment_trades(call: &Call) -> Result<Option<Raw>> {
         let name = trigger.argument.clone().unwrap_or_default();
         let relation = trigger.relation;
         let target = name.clone();
-        if let Err(failure) = contained(move || update(&target, relation)) {
-            let message = format!("segmentation \"{name}\" was not updated: {}", failure.message);
-            warning(&message, "the trades are stored; fit_segmentation brings the segments up to date");
-            let target = name.clone();
-            // Best effort: where even the mark fails, the warning is all there is.
-            let _ = contained(move || mark_dirty(&target, relation));
+        match contained(move || update(&target, relation)) {
+            Ok(None) => (),
+            Ok(Some(stray)) => warning(&stray.message, &stray.hint),
+            Err(failure) => {
+                let message = format!("segmentation \"{name}\" was not updated: {}", failure.message);
+                warning(&message, "the trades are stored; fit_segmentation brings the segments up to date");
+                // Best effort: where even the mark fails, the warning is all there is.
+                let _ = contained(move || mark_dirty(&name, relation));
+            }
         }
     });
     Ok(Some(Raw(pg_sys::Datum::from(0))))
 }
 
-/// The definition, if the trigger's table is the one it was set on: nobody else's table can write into a segmentation.
-fn watched(name: &str, relation: pg_sys::Oid) -> Result<(Definition, Relation, Relation)> {
-    let definition = catalogue::resolve(Some(name))?;
+/// What a trigger has to do.
+enum Job {
+    Update {
+        definition: Box<Definition>,
+        segments: Relation,
+        profiles: Relation,
+    },
+    /// The segmentation is not watched, and its trigger was left.
+    Nothing,
+    Stray(Stray),
+}
+
+/// A trigger that belongs to no segmentation any more.
+struct Stray {
+    message: String,
+    hint: String,
+}
+
+/// Nobody else's table can write into a segmentation: the trigger's table has to be the one that is watched.
+fn job(name: &str, relation: pg_sys::Oid) -> Result<Job> {
+    let stray = |message: String| -> Result<Job> {
+        let table = Relation::find(relation)?.ok_or_else(|| Failure::not_ready("its trade table is gone"))?;
+        let hint = drop_statement(&trigger_name(name), &table);
+        Ok(Job::Stray(Stray { message, hint: format!("the owner of the table may drop the trigger: {hint}") }))
+    };
+    let Some(definition) = catalogue::find(name)? else {
+        return stray(format!("the trigger's segmentation \"{name}\" does not exist"));
+    };
     let sql = "SELECT $1 = $2 OR EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors($1) a WHERE a.relid::oid = $2)";
-    let own = spi::read(sql, &[arg(relation), arg(definition.source)], |r| Ok(r.get(0, 1).unwrap_or(false)))?;
-    if !own || !definition.watched {
-        return Err(Failure::new(
-            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-            "the table is not the one that is watched",
-        ));
+    if !spi::read(sql, &[arg(relation), arg(definition.source)], |r| Ok(r.get(0, 1).unwrap_or(false)))? {
+        return stray(format!("segmentation \"{name}\" was not updated: the table is not the one that is watched"));
+    }
+    if !definition.watched {
+        if one_snapshot()? {
+            // Fails with 40001 where it has been watched since the snapshot was taken: the catch-up then could not see
+            // the trades that are being inserted.
+            let sql = "SELECT FROM segmentation.definition WHERE name OPERATOR(pg_catalog.=) $1 FOR SHARE";
+            catalogue::run(sql, &[arg(name.to_string())])?;
+        }
+        return Ok(Job::Nothing);
     }
     let segments = definition.segments()?;
     let profiles = definition.profiles()?.ok_or_else(|| Failure::not_ready("it has no profiles"))?;
-    Ok((definition, segments, profiles))
+    Ok(Job::Update { definition: Box::new(definition), segments, profiles })
 }
 
-fn update(name: &str, relation: pg_sys::Oid) -> Result<()> {
+fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
     let _path = SafePath::set();
-    let (definition, segments, profiles) = watched(name, relation)?;
+    let (definition, segments, profiles) = match job(name, relation)? {
+        Job::Update { definition, segments, profiles } => (definition, segments, profiles),
+        Job::Nothing => return Ok(None),
+        Job::Stray(stray) => return Ok(Some(stray)),
+    };
     let (version, model) = definition.model(None)?;
     let inserted = Relation::find(relation)?.ok_or_else(|| Failure::not_ready("its trade table is gone"))?;
     let sql = TradeSql::new(&definition, &inserted)?;
@@ -202,7 +294,7 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<()> {
     let touched = format!("SELECT DISTINCT {account} AS account FROM {NEW} t WHERE {account} IS NOT NULL");
     spi::run(
         &format!(
-            "INSERT INTO {segments} (account, quality) SELECT account, 'dirty' FROM ({touched}) n ORDER BY account
+            "INSERT INTO {segments} (account, quality) SELECT account, 'new' FROM ({touched}) n ORDER BY account
              ON CONFLICT (account) DO NOTHING"
         ),
         &[],
@@ -253,24 +345,23 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<()> {
                        FROM (SELECT p.account, {functions}.rollup(p.profile) AS profile
                              FROM {profiles} p WHERE p.account IN ({touched}) AND {window}
                              GROUP BY p.account ORDER BY p.account) r) n
-                 {UPSERT}",
+                 {upsert}",
                 columns = score_columns("$1", "$2"),
                 window = window.condition(),
+                // Trades that were missed are missing until a fit reads them.
+                upsert = upsert("CASE WHEN old.quality = 'dirty' THEN old.quality ELSE EXCLUDED.quality END"),
             ),
             &[arg(ids), arg(names), arg(features), spi::time(Some(as_of)), arg(version), arg(model.to_json()?)],
         )?;
     }
     // Accounts that are new and have nothing in the look-back: a refit would not list them either.
-    spi::run(
-        &format!("DELETE FROM {segments} WHERE quality = 'dirty' AND model_version IS NULL AND account IN ({touched})"),
-        &[],
-    )?;
-    Ok(())
+    spi::run(&format!("DELETE FROM {segments} WHERE quality = 'new' AND account IN ({touched})"), &[])?;
+    Ok(None)
 }
 
 fn mark_dirty(name: &str, relation: pg_sys::Oid) -> Result<()> {
     let _path = SafePath::set();
-    let (definition, segments, _) = watched(name, relation)?;
+    let Job::Update { definition, segments, .. } = job(name, relation)? else { return Ok(()) };
     let account = format!("t.{}", quote(&definition.account));
     let _owner = ActAs::role(segments.owner);
     spi::run(

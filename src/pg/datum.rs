@@ -144,26 +144,29 @@ pub fn text_array(datum: pg_sys::Datum) -> Vec<Option<String>> {
     unsafe { <Vec<Option<String>> as pgrx::FromDatum>::from_datum(datum, false) }.unwrap_or_default()
 }
 
-/// A `float8[]` as Rust numbers, NULL as NaN. An array of more than one dimension is read flat.
-pub fn float_array(datum: pg_sys::Datum, out: &mut Vec<f64>) {
+/// A `float8[]` as Rust numbers, NULL as NaN. 22023 for more than one dimension.
+pub fn float_array(datum: pg_sys::Datum, out: &mut Vec<f64>) -> Result<()> {
     out.clear();
     // SAFETY: every caller names a float8[] argument of its own SQL declaration. Without NULLs the elements lie in one
     // piece behind the header, aligned to 8 as float8 arrays are.
     unsafe {
         let array = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast::<pg_sys::ArrayType>();
-        if (*array).dataoffset == 0 {
-            let dimensions = (*array).ndim as usize;
-            let first_dimension = array.cast::<u8>().add(size_of::<pg_sys::ArrayType>()).cast::<i32>();
-            let count =
-                if dimensions == 0 { 0 } else { (0..dimensions).map(|i| *first_dimension.add(i) as usize).product() };
-            let header = (size_of::<pg_sys::ArrayType>() + 2 * dimensions * size_of::<i32>()).next_multiple_of(8);
-            let elements = array.cast::<u8>().add(header).cast::<f64>();
+        let dimensions = (*array).ndim;
+        if dimensions > 1 {
+            return Err(Failure::invalid(format!("features have {dimensions} dimensions, more than the limit of 1"))
+                .hint("pass a plain array, one number a feature"));
+        }
+        if dimensions == 1 && (*array).dataoffset == 0 {
+            let header = array.cast::<u8>().add(size_of::<pg_sys::ArrayType>());
+            let count = *header.cast::<i32>() as usize;
+            let elements = header.add(2 * size_of::<i32>()).cast::<f64>();
             out.extend((0..count).map(|i| elements.add(i).read_unaligned()));
-            return;
+            return Ok(());
         }
         let values = <Vec<Option<f64>> as pgrx::FromDatum>::from_datum(datum, false).unwrap_or_default();
         out.extend(values.into_iter().map(|v| v.unwrap_or(f64::NAN)));
     }
+    Ok(())
 }
 
 /// A C string in the current memory context, for output functions.

@@ -1,8 +1,24 @@
 //! Errors on their way to the user: message, SQLSTATE, hint.
 
-use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use segmentation::{Error, Kind};
+
+/// Keeps Rust backtraces out of the errors that users see, when the library is loaded.
+///
+/// Errors travel as panics, and pgrx's hook captures a backtrace for each one: with RUST_BACKTRACE in the server's
+/// environment it would end up in the DETAIL of every error of PostgreSQL's own. Errors bring their own place; a real
+/// panic of ours still goes to pgrx's hook, and with it its place and, if asked for, its backtrace.
+pub fn init() {
+    let pgrx_hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let payload = info.payload();
+        let error = payload.is::<CaughtError>() || payload.is::<ErrorReportWithLevel>() || payload.is::<ErrorReport>();
+        if !error {
+            pgrx_hook(info);
+        }
+    }));
+}
 
 /// What a SQL function answers instead of a value.
 #[derive(Debug)]

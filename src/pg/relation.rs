@@ -49,6 +49,13 @@ impl Relation {
         format!("{}.{}", spi::quote(&self.schema), spi::quote(&self.name))
     }
 
+    /// Waits for the writers of the relation and holds off new ones until the end of the transaction, as CREATE TRIGGER
+    /// does, which takes the same right and no more. LOCK TABLE would ask for the right to change rows.
+    pub fn hold_off_writers(&self) {
+        // SAFETY: takes an ordinary lock, which waits, answers cancels and ends with the transaction.
+        unsafe { pg_sys::LockRelationOid(self.oid, pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE) }
+    }
+
     /// The columns a user sees, in their order.
     pub fn columns(&self) -> Result<Vec<Column>> {
         let sql = "SELECT a.attname::text, a.atttypid, t.typcategory::text

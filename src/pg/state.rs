@@ -7,6 +7,8 @@ use pgrx::pg_sys;
 use segmentation::profile::State;
 
 /// An `internal` state: being filled, or fresh from another process and not yet unpacked.
+// The large variant is the one that every row touches, and is sized to fill its block; the other one is short-lived.
+#[allow(clippy::large_enum_variant)]
 pub enum Working {
     State(State<PgAlloc>),
     Packed(&'static [u8]),

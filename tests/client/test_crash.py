@@ -10,9 +10,12 @@ import psycopg
 from harness import CRASH, LONG, Cluster, make_trades, rows, state_of, value
 
 
-def wait_until_up(cluster):
+def wait_until_up(cluster, kills):
+    """The server has noticed every kill and answers again. Right after a kill it may still answer as if nothing was."""
     for _ in range(200):
         try:
+            if cluster.log().count("all server processes terminated; reinitializing") < kills:
+                raise psycopg.OperationalError("the kill is not noticed yet")
             with cluster.connect() as c:
                 c.execute("SELECT 1")
                 return
@@ -51,7 +54,7 @@ def test_kill_a_fitting_backend():
             os.kill(pid, signal.SIGKILL)
             kills += 1
             thread.join(20)
-            wait_until_up(cluster)
+            wait_until_up(cluster, kills)
             with cluster.connect() as again:
                 if done == [True]:  # the fit had committed: then all of it must be there
                     assert value(again, "SELECT count(DISTINCT segment_id) FROM clients_segments") == 5

@@ -75,7 +75,7 @@ pub fn kmeans(data: ArrayView2<f64>, params: &KMeansParams, control: &Control) -
     let distinct = distinct_rows(data, params.k, control)?;
     if distinct < params.k {
         return Err(Error::invalid(format!("k = {} is above the number of distinct rows, {distinct}", params.k))
-            .hint(format!("Ask for at most {distinct} segments, or use features that tell the accounts apart.")));
+            .hint(format!("ask for at most {distinct} segments, or use features that tell the accounts apart")));
     }
     let tolerance = if params.tol == 0.0 { 0.0 } else { params.tol * packed.mean_variance(control)? };
     let run = |start| lloyd(&packed, start, params.k, params.max_iter, tolerance, control);
@@ -120,7 +120,7 @@ fn check_params(data: ArrayView2<f64>, params: &KMeansParams) -> Result<()> {
     let (rows, cols) = data.dim();
     if rows == 0 || cols == 0 {
         return Err(Error::invalid(format!("cannot cluster a matrix of {rows} rows and {cols} columns"))
-            .hint("Give at least one row and one feature."));
+            .hint("give at least one row and one feature"));
     }
     for (name, value) in [("k", params.k), ("n_init", params.n_init), ("max_iter", params.max_iter)] {
         if value < 1 {

@@ -179,6 +179,6 @@ impl State<'_> {
             inertia = self.assign(Want::Inertia)?.inertia;
         }
         Err(Error::invalid(format!("k = {} is above the number of rows whose distances can be told from 0", self.k))
-            .hint("Ask for fewer segments, or scale the features."))
+            .hint("ask for fewer segments, or scale the features"))
     }
 }

@@ -163,7 +163,7 @@ fn check_values(data: ArrayView2<f64>) -> Result<()> {
             return Err(Error::invalid(format!(
                 "column {column} (counted from 0) of the matrix holds {bad} values that are NaN or infinite"
             ))
-            .hint("Fill or drop missing values before clustering."));
+            .hint("fill or drop missing values before clustering"));
         }
         let large = values.iter().filter(|x| x.abs() > LARGEST).count();
         if large > 0 {
@@ -171,7 +171,7 @@ fn check_values(data: ArrayView2<f64>) -> Result<()> {
                 Kind::OutOfRange,
                 format!("column {column} (counted from 0) of the matrix holds {large} values above 1e140 in size"),
             )
-            .hint("Scale or winsorise the column before clustering."));
+            .hint("scale or winsorise the column before clustering"));
         }
     }
     Ok(())

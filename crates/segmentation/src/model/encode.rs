@@ -119,7 +119,9 @@ fn check(m: &Model) -> std::result::Result<(), String> {
         check_profile(m, &s.profile, s.accounts)?;
     }
     check_profile(m, &m.overall, accounts)?;
-    if accounts != m.provenance.rows || accounts != m.preparation.rows() {
+    // A model of a sample counts the sample, or all accounts once they were assigned.
+    let rows = m.provenance.rows;
+    if (accounts != rows && Some(accounts) != m.provenance.sampled_from) || rows != m.preparation.rows() {
         return Err(format!("segments hold {accounts} accounts, the fit had {}", m.provenance.rows));
     }
     let q = &m.quality;

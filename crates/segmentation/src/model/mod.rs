@@ -8,6 +8,7 @@ mod fit;
 mod name;
 mod profile;
 mod quality;
+mod recount;
 mod score;
 
 pub use fit::{fit, Fit, FitInput, FitOptions};

@@ -159,6 +159,12 @@ impl Fill {
         14 + 8 * self.present.count_ones() as usize
     }
 
+    /// The same for the record that `bytes` begin with.
+    pub fn size_of_record(bytes: &[u8]) -> usize {
+        let present = bytes.iter().take(4).map(|b| b.count_ones()).sum::<u32>();
+        14 + 8 * present as usize
+    }
+
     /// Writes the fill as working bytes; [`Fill::read`] reads them back.
     pub fn write(&self, out: &mut impl Sink) {
         out.put(&self.present.to_le_bytes());
@@ -184,6 +190,9 @@ impl Fill {
             at: r.i64()?,
             ..Fill::default()
         };
+        if fill.at == i64::MIN || fill.at == i64::MAX {
+            return Err(malformed("a time is infinite"));
+        }
         fill.read_fields(|r| r.u64(), r)?;
         Ok(fill)
     }

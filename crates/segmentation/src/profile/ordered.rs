@@ -87,17 +87,35 @@ impl<A: Allocator + Clone> Log<A> {
         if self.overlap {
             return Ordered::Overlap;
         }
-        let mut all =
-            Vec::with_capacity_in(self.instants.len() + self.fragments.len(), self.instants.allocator().clone());
-        all.extend(self.instants.iter().map(|&at| Fragment::one(at)));
-        all.extend(self.fragments.iter().copied());
-        all.sort_unstable_by_key(|f| (f.first, f.last));
-        let mut all = all.into_iter();
-        let first = match all.next() {
-            Some(first) => first,
-            None => return Ordered::Overlap,
+        let mut instants = self.instants.clone();
+        instants.sort_unstable();
+        let mut fragments = self.fragments.clone();
+        fragments.sort_unstable_by_key(|f| (f.first, f.last));
+        let mut fragments = fragments.into_iter().peekable();
+        let mut whole: Option<Fragment> = None;
+        let mut add = |next: Fragment| {
+            whole = match whole {
+                None => Some(next),
+                Some(before) => Some(before.then(next)?),
+            };
+            Some(())
         };
-        all.try_fold(first, |whole, next| whole.then(next)).map_or(Ordered::Overlap, Ordered::Whole)
+        for at in instants {
+            while let Some(fragment) = fragments.next_if(|f| (f.first, f.last) < (at, at)) {
+                if add(fragment).is_none() {
+                    return Ordered::Overlap;
+                }
+            }
+            if add(Fragment::one(at)).is_none() {
+                return Ordered::Overlap;
+            }
+        }
+        for fragment in fragments {
+            if add(fragment).is_none() {
+                return Ordered::Overlap;
+            }
+        }
+        whole.map_or(Ordered::Overlap, Ordered::Whole)
     }
 
     /// Writes the folded state, as it is stored.

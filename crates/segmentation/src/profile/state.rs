@@ -173,16 +173,22 @@ fn for_each_fill(bytes: &[u8], mut f: impl FnMut(&Fill)) {
     }
 }
 
-/// Collects the fills of a sparse body, sorted by time and then by all their bytes.
+/// The fills of a sparse profile, sorted by time and then by all their bytes.
 pub(super) fn sorted_fills(parts: [&[u8]; 2]) -> std::vec::Vec<Fill> {
-    let mut fills = std::vec::Vec::with_capacity(SPARSE_FILLS as usize);
-    parts.into_iter().for_each(|part| for_each_fill(part, |fill| fills.push(*fill)));
-    fills.sort_by_cached_key(|fill| {
-        let mut key = std::vec::Vec::new();
-        fill.write(&mut key);
-        (fill.at, key)
-    });
-    fills
+    let mut records = std::vec::Vec::with_capacity(SPARSE_FILLS as usize);
+    for mut part in parts {
+        while !part.is_empty() {
+            let (record, rest) = part.split_at(Fill::size_of_record(part).min(part.len()));
+            records.push(record);
+            part = rest;
+        }
+    }
+    let mut fills: std::vec::Vec<(i64, &[u8], Fill)> = std::vec::Vec::with_capacity(records.len());
+    for record in records {
+        for_each_fill(record, |fill| fills.push((fill.at, record, *fill)));
+    }
+    fills.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    fills.into_iter().map(|(_, _, fill)| fill).collect()
 }
 
 /// The error for a stored profile whose counts contradict its form.

@@ -1,6 +1,7 @@
 //! A profile as bytes: the stored value, and what travels between parallel workers.
 //!
-//! version (1 byte), form (1 byte: 0 sparse, 1 dense, 2 dense and unfinished), rejected counts (4 varints), then
+//! version (1 byte), form (1 byte: 0 sparse, 1 dense; on the way between processes 2 dense, 3 sparse, each as it is in
+//! the state, neither folded nor sorted), rejected counts (4 varints), then
 //! - sparse: fills (varint); the distinct shapes (presence and marks, varints) and symbols (u64) in order, each after
 //!   its count; then a fill a time: index of its shape, microseconds since the fill before (varint; the first one is
 //!   an i64), its numbers (f64), the indexes of its symbols. Sorted by time, so equal sets of trades give equal bytes;
@@ -19,27 +20,32 @@ pub const VERSION: u8 = 1;
 
 const SPARSE: u8 = 0;
 const DENSE: u8 = 1;
-const UNFINISHED: u8 = 2;
+const DENSE_STATE: u8 = 2;
+const SPARSE_STATE: u8 = 3;
 
 impl<A: Allocator + Clone> State<A> {
     /// The profile's bytes: the same for the same multiset of trades, however they were partitioned and merged.
     pub fn write(&mut self, out: &mut impl Sink) {
-        self.write_form(DENSE, out);
+        self.write_head(SPARSE, DENSE, out);
+        match self.settled() {
+            Form::Sparse(parts) => write_sparse(&sorted_fills(parts), out),
+            Form::Dense(dense) => dense.write(false, out),
+        }
     }
 
     /// The state's bytes on the way to another process that goes on aggregating.
     pub fn write_unfinished(&mut self, out: &mut impl Sink) {
-        self.write_form(UNFINISHED, out);
+        self.write_head(SPARSE_STATE, DENSE_STATE, out);
+        match self.settled() {
+            Form::Sparse(parts) => parts.into_iter().for_each(|part| out.put(part)),
+            Form::Dense(dense) => dense.write(true, out),
+        }
     }
 
-    fn write_form(&mut self, dense_form: u8, out: &mut impl Sink) {
+    fn write_head(&self, sparse: u8, dense: u8, out: &mut impl Sink) {
         out.u8(VERSION);
-        out.u8(if self.is_sparse() { SPARSE } else { dense_form });
+        out.u8(if self.is_sparse() { sparse } else { dense });
         self.rejected().iter().for_each(|&n| out.var(n));
-        match self.settled() {
-            Form::Sparse(parts) => write_sparse(&sorted_fills(parts), out),
-            Form::Dense(dense) => dense.write(dense_form == UNFINISHED, out),
-        }
     }
 
     /// Adds what [`State::write`] or [`State::write_unfinished`] wrote. Bytes that are no profile are an error, and
@@ -57,7 +63,12 @@ impl<A: Allocator + Clone> State<A> {
         }
         match form {
             SPARSE => read_sparse(&mut r, |fill| self.push(fill))?,
-            DENSE | UNFINISHED => {
+            SPARSE_STATE => {
+                while !r.is_empty() {
+                    self.push(&Fill::read(&mut r)?);
+                }
+            }
+            DENSE | DENSE_STATE => {
                 let dense = self.dense();
                 let before = dense.sums.count(Count::Fills);
                 dense.absorb(&mut r)?;

@@ -93,7 +93,7 @@ pub fn parse_side(text: &str) -> Result<bool> {
         "buy" | "b" | "bid" | "long" | "1" | "+1" => Ok(false),
         "sell" | "s" | "ask" | "short" | "-1" => Ok(true),
         _ => Err(Error::invalid(format!("side \"{}\" is neither a purchase nor a sale", shorten(text)))
-            .hint("allowed are buy, b, bid, long, 1 and sell, s, ask, short, -1")),
+            .hint("allowed are buy, b, bid, long, 1 and sell, s, ask, short, -1; a segmentation leaves the column out with columns => '{\"side\": null}'")),
     }
 }
 

@@ -38,13 +38,13 @@ impl Params {
                 return Ok(());
             }
             let message = format!("number of {name} to simulate is {value}, it must be between 1 and {most}");
-            Err(Error::invalid(message))
+            Err(Error::invalid(message).hint("300 accounts over 60 days are a good start"))
         };
         within("accounts", self.accounts, 10_000_000)?;
         within("days", self.days, 3_650)?;
         if !(0.0..=10.0).contains(&self.noise) {
             return Err(Error::invalid(format!("noise is {}, it must be between 0 and 10", self.noise))
-                .hint("0 gives clear archetypes, 1 hardly any structure."));
+                .hint("0 gives clear archetypes, 1 hardly any structure"));
         }
         Ok(())
     }

@@ -1,0 +1,74 @@
+//! Figures of all accounts for a model that was fitted on a sample of them.
+
+use super::describe::describe;
+use super::Model;
+use crate::error::{Error, Result};
+
+impl Model {
+    /// Puts the accounts of each segment, and their volume in USD, in the place of the sample's; shares and descriptions
+    /// follow. Profiles stay those of the sample. Volume shares are None where there is no volume.
+    ///
+    /// Errors: `InvalidParameter` unless there is one count and one volume a segment and the counts add up to
+    /// `provenance.sampled_from`.
+    pub fn recount(&mut self, accounts: &[u64], volumes: &[f64]) -> Result<()> {
+        let k = self.k();
+        let all: u64 = accounts.iter().sum();
+        if accounts.len() != k || volumes.len() != k || Some(all) != self.provenance.sampled_from {
+            return Err(Error::invalid(format!("{all} accounts in {} segments do not fit the model", accounts.len())));
+        }
+        let volume = volumes.iter().fold(0.0, |s, v| s + v);
+        let known = volume > 0.0 && volume.is_finite();
+        for (segment, (&n, v)) in self.segments.iter_mut().zip(accounts.iter().zip(volumes)) {
+            segment.accounts = n;
+            segment.share = n as f64 / all as f64;
+            segment.volume_share = known.then(|| (v / volume).min(1.0));
+            segment.description = describe(segment, &self.overall, self.preparation.columns(), k == 1);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::control::Control;
+    use crate::model::{fit, FitInput, FitOptions, Model};
+    use crate::prepare::{FeatureSpec, Transform};
+    use ndarray::Array2;
+
+    fn model() -> Model {
+        let spec = |name: &str| FeatureSpec {
+            name: name.into(),
+            label: name.into(),
+            unit: String::new(),
+            group: "own".into(),
+            transform: Transform::Identity,
+        };
+        let raw = Array2::from_shape_fn((40, 2), |(i, j)| (i % 2 * 10) as f64 + (i * (j + 1)) as f64 * 0.01);
+        let input = FitInput { specs: vec![spec("a"), spec("b")], raw, volume: None };
+        let options = FitOptions { k: Some(2), ..FitOptions::default() };
+        fit(input, &options, &Control::new()).unwrap().model
+    }
+
+    #[test]
+    fn all_accounts_take_the_place_of_the_sample() {
+        let mut model = model();
+        model.provenance.sampled_from = Some(400);
+        model.recount(&[300, 100], &[10.0, 30.0]).unwrap();
+        assert_eq!((model.segments[0].accounts, model.segments[1].accounts), (300, 100));
+        assert_eq!((model.segments[1].share, model.segments[1].volume_share), (0.25, Some(0.75)));
+        assert!(model.segments[1].description.starts_with("100 accounts (25.0 %), 75.0 % of volume"));
+        let json = model.to_json().unwrap();
+        assert_eq!(Model::from_json(&json).unwrap().to_json().unwrap(), json);
+        model.recount(&[300, 100], &[0.0, 0.0]).unwrap();
+        assert_eq!(model.segments[0].volume_share, None);
+    }
+
+    #[test]
+    fn counts_have_to_fit_the_model() {
+        let mut model = model();
+        assert!(model.recount(&[20, 20], &[0.0, 0.0]).is_err(), "it is no sample");
+        model.provenance.sampled_from = Some(400);
+        assert!(model.recount(&[300, 99], &[0.0, 0.0]).is_err());
+        assert!(model.recount(&[400], &[0.0]).is_err());
+    }
+}
