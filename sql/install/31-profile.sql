@@ -30,7 +30,7 @@ CREATE AGGREGATE @extschema@.account_profile(segmentation.trade) (
   PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE account_profile(segmentation.trade) IS
-  'Profile of the trades of one account. NULL over no rows; NULL trades are skipped, so over NULL trades only it is an empty profile. Trades with a negative quantity, a number that is NaN or infinite, without a finite time or beyond 1e20 USD are counted as rejected; a negative fee is a rebate, and notionals count by their size. Equal bytes for any order and any parallel plan.';
+  'Profile of the trades of one account. NULL trades are skipped; NULL over no trades, like sum. Trades with a negative quantity, a number that is NaN or infinite, without a finite time or beyond 1e20 USD are counted as rejected; a negative fee is a rebate, and notionals count by their size. Equal bytes for any order and any parallel plan.';
 
 CREATE AGGREGATE @extschema@.rollup(segmentation.account_profile) (
   SFUNC = segmentation.rollup_add,
