@@ -62,7 +62,9 @@ def main():
             }
             median = take_turns(rivals)
             for name in ("count and sum", "profile"):
-                print(f"  plan of {name}: {rivals[name].plan()}")
+                plan = rivals[name].plan()
+                print(f"  plan of {name}: {plan}")
+                check(("Workers Launched: 2" in plan) == (workers == 2), f"{name} ran with another number of workers")
             verdict("a", f"{kind}: profile / count and sum", median["profile"] / median["count and sum"], 3)
             verdict("a", f"{kind}: profile+features / plain SQL", median["profile+features"] / median["plain SQL"], 0.5)
 

@@ -12,10 +12,11 @@ ROUNDS = int(os.environ.get("PGSEG_ROUNDS", "5"))
 
 
 def connect():
-    """A session in UTC with autocommit; PostgreSQL may be absent for the benches that need none."""
+    """A session in UTC with autocommit; psycopg may be absent for the benches that need none."""
     import psycopg
 
-    connection = psycopg.connect(autocommit=True)
+    # Not prepared after some repetitions: a kept plan would outlive a SET of the number of workers.
+    connection = psycopg.connect(autocommit=True, prepare_threshold=None)
     connection.execute("SET timezone = 'UTC'")
     return connection
 

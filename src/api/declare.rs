@@ -103,7 +103,7 @@ fn check_readable(source: &Relation, columns: Vec<String>) -> Result<()> {
 }
 
 fn create(call: &Call) -> Result<Rows> {
-    let _writer = spi::Writer::begin();
+    let _writer = spi::Writer::command(c"create_segmentation()");
     let name = call.required(0, "name")?;
     let trades = call.get::<pg_sys::Oid>(1);
     let ready_made = call.get::<pg_sys::Oid>(2);
@@ -321,7 +321,7 @@ fn describe(call: &Call) -> Result<Rows> {
 }
 
 fn drop_(call: &Call) -> Result<()> {
-    let _writer = spi::Writer::begin();
+    let _writer = spi::Writer::command(c"drop_segmentation()");
     let definition = catalogue::resolve(Some(call.required(0, "segmentation")?))?;
     check_may_drop(&definition)?;
     let _path = SafePath::set();

@@ -84,7 +84,7 @@ fn request(call: &Call) -> Result<Request> {
 }
 
 fn fit(call: &Call) -> Result<Rows> {
-    let _writer = spi::Writer::begin();
+    let _writer = spi::Writer::command(c"fit_segmentation()");
     let definition = catalogue::resolve(call.text(0)?)?;
     let segments = definition.check_owner()?;
     let mut request = request(call)?;
@@ -94,6 +94,8 @@ fn fit(call: &Call) -> Result<Rows> {
     let _path = SafePath::set();
     let source = definition.source()?;
     lock(&definition, &segments)?;
+    // Another fit may have ended while this one waited for the lock: its version and segment ids are taken.
+    let definition = catalogue::resolve(Some(&definition.name))?;
     drop_scratch()?;
     let mut warnings = Vec::new();
     let as_of = match definition.kind {
@@ -119,6 +121,7 @@ fn fit(call: &Call) -> Result<Rows> {
     if request.activate {
         assign(&definition, &segments, &mut model)?;
     } else {
+        model.warn_of_small_segments();
         store(&definition, &model)?;
     }
     drop_scratch()?;
@@ -198,6 +201,7 @@ fn assign(definition: &Definition, segments: &Relation, model: &mut Model) -> Re
         model.recount(&accounts, &volumes)?;
     }
     let next = keep_labels(definition, segments, model)?;
+    model.warn_of_small_segments();
     let version = store(definition, model)?;
     write_segments(segments, model, version)?;
     scratch::store_profiles(definition)?;

@@ -63,7 +63,7 @@ fn check_watchable(definition: &Definition, relation: &Relation) -> Result<()> {
 }
 
 fn watch(call: &Call) -> Result<Option<String>> {
-    let _writer = spi::Writer::begin();
+    let _writer = spi::Writer::command(c"watch_segmentation()");
     let definition = catalogue::resolve(call.text(0)?)?;
     let segments = definition.check_owner()?;
     if definition.kind == Source::Features {
@@ -76,7 +76,7 @@ fn watch(call: &Call) -> Result<Option<String>> {
         )
         .hint("fit it again when the features have changed"));
     }
-    let (version, model) = definition.model(None)?;
+    definition.active()?;
     let _path = SafePath::set();
     let source = definition.source()?;
     check_owner_reads(&segments, &source)?;
@@ -87,6 +87,9 @@ fn watch(call: &Call) -> Result<Option<String>> {
     // Setting the trigger waited for the writers before it and holds off those after: what was inserted since the fit
     // is caught up with now, and from here on every insert is seen.
     lock(&definition, &segments)?;
+    // A fit may have ended while this waited.
+    let definition = catalogue::resolve(Some(&definition.name))?;
+    let (version, model) = definition.model(None)?;
     drop_scratch()?;
     trade_features(&definition, &source, None, model.provenance.lookback.as_deref(), &mut Vec::new())?;
     store_profiles(&definition)?;
@@ -190,7 +193,7 @@ pub fn drop_trigger(definition: &Definition, source: &Relation) -> Result<Vec<St
 }
 
 fn unwatch(call: &Call) -> Result<Option<String>> {
-    let _writer = spi::Writer::begin();
+    let _writer = spi::Writer::command(c"unwatch_segmentation()");
     let definition = catalogue::resolve(call.text(0)?)?;
     definition.check_owner()?;
     let _path = SafePath::set();
@@ -284,11 +287,13 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
         Job::Nothing => return Ok(None),
         Job::Stray(stray) => return Ok(Some(stray)),
     };
-    let (version, model) = definition.model(None)?;
     let inserted = Relation::find(relation)?.ok_or_else(|| Failure::not_ready("its trade table is gone"))?;
     let sql = TradeSql::new(&definition, &inserted)?;
     let functions = catalogue::function_schema()?;
     let _owner = ActAs::role(segments.owner);
+    // First the lock that a running fit holds off, then the model: the one that is active once the fit has ended.
+    spi::run(&format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", segments.quoted()), &[])?;
+    let (version, model) = catalogue::resolve(Some(name))?.model(None)?;
     let (account, at, trade) = (&sql.account, &sql.executed_at, &sql.trade);
     let (segments, profiles) = (segments.quoted(), profiles.quoted());
     let touched = format!("SELECT DISTINCT {account} AS account FROM {NEW} t WHERE {account} IS NOT NULL");

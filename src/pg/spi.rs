@@ -126,6 +126,14 @@ thread_local! {
 pub struct Writer(());
 
 impl Writer {
+    /// For a function that users call, by its name: 25006 at once in a read-only transaction and on a standby, rather
+    /// than whatever its first statement would run into there.
+    pub fn command(name: &std::ffi::CStr) -> Self {
+        // SAFETY: raises an error or does nothing.
+        unsafe { pg_sys::PreventCommandIfReadOnly(name.as_ptr()) };
+        Self::begin()
+    }
+
     pub fn begin() -> Self {
         WRITERS.set(WRITERS.get() + 1);
         Writer(())

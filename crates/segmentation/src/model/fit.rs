@@ -130,7 +130,6 @@ pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<F
     if let (1, Some(c)) = (k, &choice) {
         warnings.push(c.reason.clone());
     }
-    warnings.extend(small_segments(&segments, rows));
     let provenance = Provenance {
         seed: options.seed,
         rows: rows as u64,
@@ -292,18 +291,6 @@ fn table(choice: &Choice) -> Vec<KTableRow> {
         smallest: r.smallest,
     };
     choice.rows.iter().map(row).collect()
-}
-
-/// Segments too small to trust: below 30 accounts or 1 % of them, whichever is more.
-fn small_segments(segments: &[Segment], rows: usize) -> Vec<String> {
-    let limit = (rows as f64 * 0.01).max(30.0);
-    let small = segments.iter().filter(|s| segments.len() > 1 && (s.accounts as f64) < limit);
-    small
-        .map(|s| {
-            let least = limit.ceil();
-            format!("segment {} \"{}\" has only {} accounts (fewer than {least})", s.id, s.name, s.accounts)
-        })
-        .collect()
 }
 
 fn rows_hash(raw: ArrayView2<f64>, control: &Control) -> Result<String> {

@@ -146,6 +146,18 @@ impl Model {
         self.centroids.nrows()
     }
 
+    /// Adds a warning for each segment too small to trust: below 30 accounts or 1 % of them, whichever is more. For the
+    /// caller to call once segments have the ids and names they keep.
+    pub fn warn_of_small_segments(&mut self) {
+        let accounts: u64 = self.segments.iter().map(|s| s.accounts).sum();
+        let limit = (accounts as f64 * 0.01).max(30.0);
+        let small = self.segments.iter().filter(|s| self.segments.len() > 1 && (s.accounts as f64) < limit);
+        self.provenance.warnings.extend(small.map(|s| {
+            let least = limit.ceil();
+            format!("segment {} \"{}\" has only {} accounts (fewer than {least})", s.id, s.name, s.accounts)
+        }));
+    }
+
     pub fn preparation(&self) -> &Preparation {
         &self.preparation
     }
