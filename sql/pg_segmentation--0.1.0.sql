@@ -459,7 +459,7 @@ COMMENT ON FUNCTION unwatch_segmentation(text) IS 'Undoes watch_segmentation. Wh
 CREATE FUNCTION segment_trades() RETURNS trigger
   AS 'MODULE_PATHNAME', 'segmentation_segment_trades' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION segment_trades() IS
-  'Statement trigger that watch_segmentation creates; its argument is the segmentation''s name. Writes as the owner of the segmentation''s tables. A failure warns and marks the accounts as dirty; it does not fail the insert. Cancels, shutdowns, deadlocks and serialization failures are passed on, as they must be. Does nothing while the segmentation is not watched.';
+  'Statement trigger that watch_segmentation creates; its argument is the segmentation''s name. Writes as the owner of the segmentation''s tables. A failure warns and marks the accounts as dirty; it does not fail the insert. Cancels, shutdowns and serialization failures are passed on, as they must be. Does nothing while the segmentation is not watched.';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -486,7 +486,8 @@ COMMENT ON FUNCTION simulate_trades(integer, integer, bigint, float8) IS
 
 -- finalize
 -- The catalogue for people and BI tools. The views read with their owner's rights and show each row only to roles that
--- may read the segmentation's tables: a centroid of a small segment is somebody's data.
+-- may read the segmentation's tables: a centroid of a small segment is somebody's data. For the same
+-- reason models are not shown to roles that row-level security shows only some accounts.
 
 CREATE VIEW segmentation.segmentations WITH (security_barrier) AS
 SELECT d.name, d.kind, d.source, d.account, d.key_type, d.profiles, d.segments, d.features, d.lookback,
@@ -507,7 +508,9 @@ FROM segmentation.fit f
 JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
 CROSS JOIN LATERAL (SELECT (f.model::pg_catalog.text)::pg_catalog.jsonb AS j) m
 WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
-  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT');
+  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT')
+  AND NOT pg_catalog.row_security_active(d.segments)
+  AND NOT pg_catalog.row_security_active(coalesce(d.profiles, d.source));
 COMMENT ON VIEW segmentation.models IS 'Models of segmentations whose profiles (or ready-made features) and segments you may read.';
 
 CREATE VIEW segmentation.segments WITH (security_barrier) AS
@@ -523,7 +526,9 @@ JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
                               AND d.active_version OPERATOR(pg_catalog.=) f.version
 CROSS JOIN LATERAL pg_catalog.jsonb_array_elements((f.model::pg_catalog.text)::pg_catalog.jsonb OPERATOR(pg_catalog.->) 'segments') AS s(j)
 WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
-  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT');
+  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT')
+  AND NOT pg_catalog.row_security_active(d.segments)
+  AND NOT pg_catalog.row_security_active(coalesce(d.profiles, d.source));
 COMMENT ON VIEW segmentation.segments IS 'Segments of the active models you may read.';
 
 CREATE VIEW segmentation.features AS

@@ -12,4 +12,4 @@ COMMENT ON FUNCTION unwatch_segmentation(text) IS 'Undoes watch_segmentation. Wh
 CREATE FUNCTION segment_trades() RETURNS trigger
   AS 'MODULE_PATHNAME', 'segmentation_segment_trades' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION segment_trades() IS
-  'Statement trigger that watch_segmentation creates; its argument is the segmentation''s name. Writes as the owner of the segmentation''s tables. A failure warns and marks the accounts as dirty; it does not fail the insert. Cancels, shutdowns, deadlocks and serialization failures are passed on, as they must be. Does nothing while the segmentation is not watched.';
+  'Statement trigger that watch_segmentation creates; its argument is the segmentation''s name. Writes as the owner of the segmentation''s tables. A failure warns and marks the accounts as dirty; it does not fail the insert. Cancels, shutdowns and serialization failures are passed on, as they must be. Does nothing while the segmentation is not watched.';

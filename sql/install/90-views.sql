@@ -1,5 +1,6 @@
 -- The catalogue for people and BI tools. The views read with their owner's rights and show each row only to roles that
--- may read the segmentation's tables: a centroid of a small segment is somebody's data.
+-- may read the segmentation's tables: a centroid of a small segment is somebody's data. For the same
+-- reason models are not shown to roles that row-level security shows only some accounts.
 
 CREATE VIEW segmentation.segmentations WITH (security_barrier) AS
 SELECT d.name, d.kind, d.source, d.account, d.key_type, d.profiles, d.segments, d.features, d.lookback,
@@ -20,7 +21,9 @@ FROM segmentation.fit f
 JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
 CROSS JOIN LATERAL (SELECT (f.model::pg_catalog.text)::pg_catalog.jsonb AS j) m
 WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
-  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT');
+  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT')
+  AND NOT pg_catalog.row_security_active(d.segments)
+  AND NOT pg_catalog.row_security_active(coalesce(d.profiles, d.source));
 COMMENT ON VIEW segmentation.models IS 'Models of segmentations whose profiles (or ready-made features) and segments you may read.';
 
 CREATE VIEW segmentation.segments WITH (security_barrier) AS
@@ -36,7 +39,9 @@ JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
                               AND d.active_version OPERATOR(pg_catalog.=) f.version
 CROSS JOIN LATERAL pg_catalog.jsonb_array_elements((f.model::pg_catalog.text)::pg_catalog.jsonb OPERATOR(pg_catalog.->) 'segments') AS s(j)
 WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
-  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT');
+  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT')
+  AND NOT pg_catalog.row_security_active(d.segments)
+  AND NOT pg_catalog.row_security_active(coalesce(d.profiles, d.source));
 COMMENT ON VIEW segmentation.segments IS 'Segments of the active models you may read.';
 
 CREATE VIEW segmentation.features AS

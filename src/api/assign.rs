@@ -63,8 +63,8 @@ impl Site {
 
     fn jsonb(&mut self, call: &Call) -> Result<Option<(Assignment, &Model)>> {
         let (Some(json), Some(model)) = (call.raw(0), &self.model) else { return Ok(None) };
-        match serde_json::from_str(&datum::jsonb_text(json)) {
-            Ok(Value::Object(features)) => Ok(Some((model.assign_named(&features)?, model))),
+        match datum::json(json)? {
+            Value::Object(features) => Ok(Some((model.assign_named(&features)?, model))),
             _ => Err(Failure::invalid("features are not a JSON object")
                 .hint("for example '{\"volume_usd\": 1000, \"maker_ratio\": 0.5}'")),
         }

@@ -2,7 +2,7 @@
 
 use crate::pg::error::{Failure, Result};
 use crate::pg::identity::ActAs;
-use crate::pg::relation::{existing, Relation};
+use crate::pg::relation::{existing, policies_apply, Relation};
 use crate::pg::spi::{self, arg, Arg, Rows};
 use crate::pg::{datum, settings};
 use pgrx::{pg_sys, PgSqlErrorCode};
@@ -178,14 +178,28 @@ impl Definition {
         let sql =
             "SELECT pg_catalog.has_table_privilege($1, 'SELECT') AND pg_catalog.has_table_privilege($2, 'SELECT')";
         let may = spi::read(sql, &[arg(self.segments), arg(told)], |rows| Ok(rows.get(0, 1).unwrap_or(false)))?;
-        if may {
+        // Whom policies show only some accounts, a model would tell about the others.
+        if may && !policies_apply(self.segments) && !policies_apply(told) {
             return Ok(());
         }
         Err(Failure::new(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             format!("permission denied for the models of segmentation \"{}\"", self.name),
         )
-        .hint("a model describes accounts: it takes SELECT on the segmentation's segments and profiles"))
+        .hint("a model describes accounts: it takes SELECT on the segmentation's segments and profiles, without row-level security"))
+    }
+
+    /// Fails with 42501 unless the current user may read the segments, where they are still there.
+    pub fn check_reader(&self) -> Result<()> {
+        let sql = "SELECT coalesce(pg_catalog.has_table_privilege($1, 'SELECT'), true)";
+        if spi::read(sql, &[arg(self.segments)], |rows| Ok(rows.get(0, 1).unwrap_or(false)))? {
+            return Ok(());
+        }
+        Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!("permission denied for segmentation \"{}\"", self.name),
+        )
+        .hint("it takes SELECT on its table of segments"))
     }
 
     /// Stored text of a model, and its version.

@@ -9,7 +9,7 @@ use crate::pg::call::{Call, Rows};
 use crate::pg::datum::type_name;
 use crate::pg::error::{notice, Failure, Result};
 use crate::pg::identity::{current_user, SafePath};
-use crate::pg::relation::{existing, Relation};
+use crate::pg::relation::{creation_schema, existing, Relation};
 use crate::pg::spi::{self, arg, maybe, raw};
 use crate::sql_function;
 use pgrx::{pg_sys, PgSqlErrorCode};
@@ -31,13 +31,13 @@ struct Wanted {
     features: Option<Vec<String>>,
 }
 
-fn wanted(json: Option<&str>) -> Result<Wanted> {
+fn wanted(json: Option<Value>) -> Result<Wanted> {
     let Some(json) = json else { return Ok(Wanted::default()) };
     let bad = || {
         Failure::invalid("columns is neither an object of inputs to column names nor a list of feature columns")
             .hint("for example columns => '{\"account\": \"trader\", \"side\": null}' or, for ready-made features, columns => '[\"volume\", \"leverage\"]'")
     };
-    match serde_json::from_str(json).map_err(|_| bad())? {
+    match json {
         Value::Object(map) => {
             let read = |(k, v): (String, Value)| match v {
                 Value::String(s) => Ok((k, Some(s))),
@@ -77,6 +77,13 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn check_source(source: &Relation) -> Result<()> {
+    if source.temporary {
+        return Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            format!("\"{}\" is a temporary table, which a segmentation would outlive", source.name),
+        )
+        .hint("copy it into an ordinary table"));
+    }
     // Tables, partitioned tables, views, materialized views, foreign tables.
     if !["r", "p", "v", "m", "f"].contains(&source.kind.as_str()) {
         return Err(Failure::new(
@@ -108,7 +115,7 @@ fn create(call: &Call) -> Result<Rows> {
     let trades = call.get::<pg_sys::Oid>(1);
     let ready_made = call.get::<pg_sys::Oid>(2);
     let account = call.text(3)?;
-    let wanted = wanted(call.raw(4).map(crate::pg::datum::jsonb_text).as_deref())?;
+    let wanted = wanted(call.raw(4).map(crate::pg::datum::json).transpose()?)?;
     check_name(name)?;
     let (kind, oid) = match (trades, ready_made) {
         (Some(oid), None) => (Source::Trades, oid),
@@ -121,11 +128,10 @@ fn create(call: &Call) -> Result<Rows> {
     let source = existing(oid, "the relation", "check its name")?;
     check_source(&source)?;
     // The caller's own schema, before the search path is made safe.
-    let schema =
-        spi::read("SELECT pg_catalog.current_schema()::text", &[], |r| Ok(r.text(0, 1)))?.ok_or_else(|| {
-            Failure::new(PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME, "no schema has been selected to create in")
-                .hint("set search_path to a schema in which you may create tables")
-        })?;
+    let schema = creation_schema().ok_or_else(|| {
+        Failure::new(PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME, "no lasting schema has been selected to create in")
+            .hint("set search_path to a schema in which you may create tables")
+    })?;
     let _path = SafePath::set();
     let mut report = Report::default();
     let (findings, features) = match kind {
@@ -275,6 +281,7 @@ fn feature_columns(
 
 fn describe(call: &Call) -> Result<Rows> {
     let definition = catalogue::resolve(call.text(0)?)?;
+    definition.check_reader()?;
     let mut report = Report::default();
     match Relation::find(definition.source)? {
         Some(source) => {
@@ -325,6 +332,12 @@ fn drop_(call: &Call) -> Result<()> {
     let definition = catalogue::resolve(Some(call.required(0, "segmentation")?))?;
     check_may_drop(&definition)?;
     let _path = SafePath::set();
+    // Segments, profiles, trades: the order in which a fit and an insert take them.
+    for oid in [Some(definition.segments), definition.profiles].into_iter().flatten() {
+        if let Some(table) = Relation::find(oid)? {
+            spi::run(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table.quoted()), &[])?;
+        }
+    }
     if let Some(source) = Relation::find(definition.source)? {
         for statement in watch::drop_trigger(&definition, &source)? {
             notice(&format!("a trigger is left, which only the owner of the table may drop: {statement}"));

@@ -26,7 +26,6 @@ use segmentation::model::{self, FitOptions, Model};
 use segmentation::prepare::{FeatureSpec, Transform};
 use segmentation::profile::features::index_of;
 use segmentation::profile::FEATURES;
-use serde_json::Value;
 
 sql_function!("segmentation_fit", 9, fit);
 
@@ -54,8 +53,7 @@ fn request(call: &Call) -> Result<Request> {
             Some(v) => Ok(Some(v as usize)),
         }
     };
-    let preparation = call.raw(4).map(datum::jsonb_text);
-    let preparation: Option<Value> = preparation.and_then(|t| serde_json::from_str(&t).ok());
+    let preparation = call.raw(4).map(datum::json).transpose()?;
     let as_of = call.i64(5);
     if as_of.is_some_and(|t| t == i64::MAX || t == i64::MIN) {
         return Err(Failure::invalid("as_of must be finite"));
@@ -246,7 +244,9 @@ fn keep_labels(definition: &Definition, segments: &Relation, model: &mut Model) 
                 model.segments[i].id = next;
                 next += 1;
                 let wish = model.segments[i].name.clone();
-                let taken = |name: &str| kept.iter().any(|(_, _, kept)| kept == name);
+                let before = &model.segments[..i];
+                let taken =
+                    |name: &str| kept.iter().any(|(_, _, kept)| kept == name) || before.iter().any(|s| s.name == name);
                 let free = std::iter::once(wish.clone())
                     .chain((2..).map(|n| format!("{wish} ({n})")))
                     .find(|name| !taken(name));

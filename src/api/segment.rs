@@ -106,7 +106,7 @@ fn past_profile(
     let Some(table) = definition.profiles()? else { return Ok(None) };
     let functions = catalogue::function_schema()?;
     let _path = SafePath::set();
-    let key = datum::type_name(definition.key_type);
+    let key = datum::sql_type(definition.key_type);
     // Through text where the types differ, as for the look-up without as_of.
     let same = datum::base_type(argument_type) == datum::base_type(definition.key_type);
     let cast = if same { String::new() } else { "::text".into() };

@@ -21,6 +21,43 @@ fn type_of(columns: &[Column], source: &Relation, name: &str) -> Result<pg_sys::
     })
 }
 
+/// The arguments of `trade(...)` in their order.
+const ARGUMENTS: [(&str, &str); 33] = [
+    ("executed_at", "timestamptz"),
+    ("quantity", "float8"),
+    ("price", "float8"),
+    ("side", "text"),
+    ("instrument", "text"),
+    ("notional_usd", "float8"),
+    ("quote_usd", "float8"),
+    ("fee_usd", "float8"),
+    ("is_maker", "boolean"),
+    ("trade_id", "text"),
+    ("order_id", "text"),
+    ("counterparty", "text"),
+    ("underlying", "text"),
+    ("kind", "text"),
+    ("venue", "text"),
+    ("collateral", "text"),
+    ("contract_size", "float8"),
+    ("inverse", "boolean"),
+    ("strike", "float8"),
+    ("expiry", "timestamptz"),
+    ("option_type", "text"),
+    ("underlying_price", "float8"),
+    ("implied_volatility", "float8"),
+    ("token_factor", "float8"),
+    ("leverage", "float8"),
+    ("realised_pnl_usd", "float8"),
+    ("is_liquidation", "boolean"),
+    ("order_type", "text"),
+    ("combo_id", "text"),
+    ("mid", "float8"),
+    ("mid_1m", "float8"),
+    ("mid_5m", "float8"),
+    ("underlying_return_1d", "float8"),
+];
+
 /// What a pass over trades selects, for a source with alias `t`.
 pub struct TradeSql {
     pub account: String,
@@ -53,17 +90,16 @@ impl TradeSql {
                     .hint("drop the segmentation and create it again")
             })
         };
+        // All arguments by place, each of its exact type: an overload that somebody else made cannot fit as well.
         let amount_type = if numeric { "numeric" } else { "float8" };
-        let mut arguments: Vec<String> = mapped
+        let arguments: Vec<String> = ARGUMENTS
             .iter()
-            .filter(|(input, _, _)| *input != "account")
-            .map(|&(input, column, oid)| format!("{input} => {}", expression((input, column, oid))))
+            .map(|&(name, sql_type)| {
+                let sql_type = if AMOUNTS.contains(&name) { amount_type } else { sql_type };
+                let given = mapped.iter().copied().find(|(input, _, _)| *input == name).map(expression);
+                format!("({})::{sql_type}", given.unwrap_or_else(|| "NULL".into()))
+            })
             .collect();
-        for name in ["quantity", "price"] {
-            if !mapped.iter().any(|(i, _, _)| *i == name) {
-                arguments.push(format!("{name} => NULL::{amount_type}"));
-            }
-        }
         let schema = catalogue::function_schema()?;
         Ok(TradeSql {
             account: find("account")?,

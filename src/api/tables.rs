@@ -1,7 +1,7 @@
 //! The tables that a segmentation has: profiles and segments.
 
 use crate::api::catalogue::Source;
-use crate::pg::datum::type_name;
+use crate::pg::datum::sql_type;
 use crate::pg::error::{Failure, Result};
 use crate::pg::spi::{self, arg, quote};
 use pgrx::pg_sys;
@@ -15,7 +15,7 @@ pub struct Tables {
 impl Tables {
     /// Ordinary tables in the caller's schema, owned by the caller.
     pub fn create(schema: &str, name: &str, kind: Source, key: pg_sys::Oid, row_security: bool) -> Result<Tables> {
-        let key = type_name(key);
+        let key = sql_type(key);
         let make = |suffix: &str, columns: &str, index: Option<&str>, comment: &str| -> Result<pg_sys::Oid> {
             let table = format!("{}.{}", quote(schema), quote(&format!("{name}_{suffix}")));
             spi::run(&format!("CREATE TABLE {table} ({columns})"), &[])?;

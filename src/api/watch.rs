@@ -33,9 +33,9 @@ fn trigger_name(segmentation: &str) -> String {
     format!("pg_segmentation_{segmentation}")
 }
 
-/// The table itself, and for a partitioned one every leaf: rows may be inserted into either.
+/// The table itself, and for a partitioned one every partition at every level: rows may be inserted into any of them.
 fn relations(source: &Relation) -> Result<Vec<Relation>> {
-    let sql = "SELECT relid::oid FROM pg_catalog.pg_partition_tree($1) WHERE isleaf AND relid <> $1::regclass";
+    let sql = "SELECT relid::oid FROM pg_catalog.pg_partition_tree($1) WHERE relid <> $1::regclass";
     let leaves: Vec<pg_sys::Oid> =
         spi::read(sql, &[arg(source.oid)], |r| Ok((0..r.len()).filter_map(|i| r.get(i, 1)).collect()))?;
     let mut all: Vec<Relation> = Relation::find(source.oid)?.into_iter().collect();
@@ -46,6 +46,15 @@ fn relations(source: &Relation) -> Result<Vec<Relation>> {
 }
 
 fn check_watchable(definition: &Definition, relation: &Relation) -> Result<()> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+                              WHERE i.inhparent = $1 AND NOT c.relispartition)";
+    if spi::read(sql, &[arg(relation.oid)], |r| Ok(r.get(0, 1).unwrap_or(false)))? {
+        return Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+            format!("\"{}\" has tables that inherit from it, which cannot be watched", relation.name),
+        )
+        .hint(format!("run fit_segmentation({}) when it has changed, or use partitions", literal(&definition.name))));
+    }
     if ["r", "p"].contains(&relation.kind.as_str()) {
         return Ok(());
     }
@@ -290,6 +299,7 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
     let inserted = Relation::find(relation)?.ok_or_else(|| Failure::not_ready("its trade table is gone"))?;
     let sql = TradeSql::new(&definition, &inserted)?;
     let functions = catalogue::function_schema()?;
+    check_owner_reads(&segments, &inserted)?;
     let _owner = ActAs::role(segments.owner);
     // First the lock that a running fit holds off, then the model: the one that is active once the fit has ended.
     spi::run(&format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", segments.quoted()), &[])?;

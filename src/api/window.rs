@@ -7,6 +7,9 @@ use segmentation::profile::days::{day_of, DAY};
 /// Days in the longer of the two spans.
 pub const SPAN: i32 = 32;
 
+/// PostgreSQL's first date, in days from 2000-01-01.
+const FIRST_DAY: i32 = -2_451_545;
+
 /// Days from `low` (`None`: from the beginning) to before `high`, counted from 2000-01-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -31,7 +34,8 @@ impl Window {
 
     /// SQL over the columns `span` and `start` of a table of profiles with alias `p`. Needs a safe search path.
     pub fn condition(&self) -> String {
-        let day = |n: i32| format!("date '2000-01-01' + {n}");
+        // The first date PostgreSQL has is 4714-11-24 BC; a block may begin before it.
+        let day = |n: i32| format!("date '2000-01-01' + {}", n.max(FIRST_DAY));
         let block = |n: i32| n.div_euclid(SPAN) * SPAN;
         let from = |n: Option<i32>| n.map_or("p.start > date '-infinity'".into(), |n| format!("p.start >= {}", day(n)));
         let high = block(self.high);

@@ -92,6 +92,7 @@ unsafe fn run<R: Returned>(
     // SAFETY: the record is valid by the promise above.
     let given = unsafe { (*record).nargs } as usize;
     // More are allowed: PostgreSQL calls every input function with three.
+    let _outside = crate::pg::spi::Outside::of_writers();
     let answer = if given >= arguments {
         function(&call)
     } else {

@@ -55,17 +55,24 @@ pub unsafe fn payload<'a>(datum: pg_sys::Datum) -> &'a [u8] {
     }
 }
 
-/// Bytes of a varlena as it lies there: header, compression and toast pointer included. Equal bytes mean equal values.
+/// Bytes of a varlena as it lies there: header, compression and on-disk toast pointer included. Equal bytes mean equal
+/// values. A pointer into memory (an array variable of PL/pgSQL) says nothing about what it points to, so that is read.
 ///
 /// # Safety
 /// As [`payload`].
 pub unsafe fn stored<'a>(datum: pg_sys::Datum) -> &'a [u8] {
     // SAFETY: a varlena by the promise above.
     unsafe {
-        let at = datum.cast_mut_ptr::<pg_sys::varlena>();
+        let mut at = datum.cast_mut_ptr::<pg_sys::varlena>();
+        if pgrx::varlena::varatt_is_1b_e(at) && pgrx::varlena::vartag_external(at) != ON_DISK {
+            at = pg_sys::pg_detoast_datum(at);
+        }
         std::slice::from_raw_parts(at.cast(), pgrx::varlena::varsize_any(at))
     }
 }
+
+/// `VARTAG_ONDISK`.
+const ON_DISK: u8 = 18;
 
 /// A new varlena with these bytes, in the current memory context.
 pub fn varlena(bytes: &[u8]) -> pg_sys::Datum {
@@ -126,7 +133,22 @@ pub fn base_type(type_oid: pg_sys::Oid) -> pg_sys::Oid {
     unsafe { pg_sys::getBaseType(type_oid) }
 }
 
-/// The type as SQL writes it.
+/// `pg_type.typtype`: b'b' base, b'e' enum, and so on.
+pub fn type_kind(type_oid: pg_sys::Oid) -> u8 {
+    // SAFETY: a lookup in the catalogue cache.
+    unsafe { pg_sys::get_typtype(type_oid) as u8 }
+}
+
+/// The type for use in a statement: with its schema, and without a length.
+pub fn sql_type(type_oid: pg_sys::Oid) -> String {
+    let flags = (pg_sys::FORMAT_TYPE_TYPEMOD_GIVEN | pg_sys::FORMAT_TYPE_FORCE_QUALIFY) as u16;
+    // SAFETY: returns a palloc'd C string for any OID.
+    unsafe {
+        std::ffi::CStr::from_ptr(pg_sys::format_type_extended(type_oid, -1, flags)).to_string_lossy().into_owned()
+    }
+}
+
+/// The type as SQL writes it, for people.
 pub fn type_name(type_oid: pg_sys::Oid) -> String {
     // SAFETY: format_type_be returns a palloc'd C string for any OID.
     unsafe { std::ffi::CStr::from_ptr(pg_sys::format_type_be(type_oid)).to_string_lossy().into_owned() }
@@ -193,9 +215,17 @@ pub fn rest_of_message(datum: pg_sys::Datum) -> Vec<u8> {
     }
 }
 
-/// A `jsonb` as JSON text.
-pub fn jsonb_text(datum: pg_sys::Datum) -> String {
-    // SAFETY: every caller names a jsonb argument of its own SQL declaration.
-    let value = unsafe { <pgrx::JsonB as pgrx::FromDatum>::from_datum(datum, false) };
-    value.map_or_else(String::new, |j| j.0.to_string())
+/// A `jsonb` as JSON. 22023 for what PostgreSQL accepts and this cannot hold: numbers beyond the range of float8, and
+/// more than 127 levels.
+pub fn json(datum: pg_sys::Datum) -> Result<serde_json::Value> {
+    // SAFETY: every caller names a jsonb argument of its own SQL declaration; its output function gives a C string.
+    let text = unsafe {
+        let (mut function, mut is_varlena) = (pg_sys::InvalidOid, false);
+        pg_sys::getTypeOutputInfo(pg_sys::JSONBOID, &mut function, &mut is_varlena);
+        std::ffi::CStr::from_ptr(pg_sys::OidOutputFunctionCall(function, datum)).to_string_lossy().into_owned()
+    };
+    serde_json::from_str(&text).map_err(|e| {
+        Failure::invalid(format!("the JSON cannot be read: {e}"))
+            .hint("numbers have the range of float8, levels end at 127")
+    })
 }

@@ -6,7 +6,7 @@
 //! nobody gets on rollback), and when the user changed. Where row-level security applies, a kept read-only plan runs
 //! instead, and PostgreSQL applies the policies.
 
-use crate::pg::datum::{base_type, from_text, payload, type_name, utf8};
+use crate::pg::datum::{base_type, from_text, payload, sql_type, utf8};
 use crate::pg::error::{Failure, Result};
 use crate::pg::identity::current_user;
 use crate::pg::relation::Relation;
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 
 thread_local! {
     static GENERATION: Cell<u64> = const { Cell::new(1) };
-    static PLANS: RefCell<HashMap<(pg_sys::Oid, i16), pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
+    static PLANS: RefCell<HashMap<(pg_sys::Oid, i16), (String, pg_sys::SPIPlanPtr)>> = RefCell::new(HashMap::new());
 }
 
 /// Counts invalidations. Does nothing else: a callback must not look at the catalogue, and must not fail.
@@ -115,8 +115,8 @@ impl Target {
             _ => {
                 let name = if column == SEGMENT { "segment" } else { "segment_id" };
                 let cast = match conversion {
-                    Conversion::AsItIs => type_name(argument),
-                    Conversion::ThroughText => type_name(key_type),
+                    Conversion::AsItIs => sql_type(argument),
+                    Conversion::ThroughText => sql_type(key_type),
                 };
                 Path::Plan { sql: format!("SELECT {name} FROM {} WHERE account = $1::{cast}", table.quoted()) }
             }
@@ -261,6 +261,7 @@ fn check_rights(table: &Relation, column: i16) -> Result<()> {
         pg_sys::pg_class_aclcheck(table.oid, user, select) == ok
             || [ACCOUNT, column].iter().all(|&c| pg_sys::pg_attribute_aclcheck(table.oid, c, user, select) == ok)
     };
+    table.check_schema_usage()?;
     if may {
         return Ok(());
     }

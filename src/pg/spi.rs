@@ -6,6 +6,7 @@
 
 use crate::pg::datum;
 use crate::pg::error::{Failure, Result};
+use crate::pg::identity::SafePath;
 use crate::pg::trigger;
 use pgrx::{pg_sys, FromDatum, IntoDatum, PgSqlErrorCode};
 use std::cell::Cell;
@@ -84,6 +85,9 @@ fn execute<T>(sql: &str, args: &[Arg], read_only: bool, then: impl FnOnce(&Rows)
     let mut values: Vec<pg_sys::Datum> = args.iter().map(|a| a.value.unwrap_or(pg_sys::Datum::from(0))).collect();
     let nulls: Vec<std::ffi::c_char> =
         args.iter().map(|a| if a.value.is_none() { b'n' } else { b' ' } as std::ffi::c_char).collect();
+    // Types, operators and functions of the statement are PostgreSQL's own or named with their schema: nobody's temporary
+    // schema or search path can put others in their place, whoever we act as.
+    let _path = SafePath::set();
     // SAFETY: connect and finish bracket the use of the tuple table; an ERROR in between ends the (sub)transaction,
     // which closes the connection. Parameters were made in the caller's context and outlive the call.
     unsafe {
@@ -146,6 +150,22 @@ impl Drop for Writer {
     }
 }
 
+/// Until dropped, [`read`] is a plain read again: a reader that runs inside a writer's statement, perhaps in a parallel
+/// plan, has the snapshot of that statement.
+pub struct Outside(u32);
+
+impl Outside {
+    pub fn of_writers() -> Self {
+        Outside(WRITERS.replace(0))
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        WRITERS.set(self.0);
+    }
+}
+
 /// Runs a query that changes nothing, under the current snapshot (but see [`Writer`]). Works on a standby and in a
 /// parallel worker.
 pub fn read<T>(sql: &str, args: &[Arg], then: impl FnOnce(&Rows) -> Result<T>) -> Result<T> {
@@ -181,7 +201,8 @@ pub fn literal(text: &str) -> String {
 }
 
 /// Plans that a backend keeps, by what they are for.
-pub type Plans<K> = std::thread::LocalKey<std::cell::RefCell<std::collections::HashMap<K, pg_sys::SPIPlanPtr>>>;
+pub type Plans<K> =
+    std::thread::LocalKey<std::cell::RefCell<std::collections::HashMap<K, (String, pg_sys::SPIPlanPtr)>>>;
 
 /// Runs a one-parameter, one-row look-up through a kept plan, read-only. PostgreSQL plans again by itself when a
 /// relation, a policy or the role changed. A varlena answer is copied out of SPI's memory.
@@ -194,12 +215,14 @@ pub fn kept<K: std::hash::Hash + Eq + 'static>(
     varlena: bool,
 ) -> Result<Option<pg_sys::Datum>> {
     let text = std::ffi::CString::new(sql).map_err(|_| Failure::invalid("a name contains a zero byte"))?;
+    let _path = SafePath::set();
     // SAFETY: as in `execute`; a kept plan lives until the backend ends. The parameter's type is part of the statement
     // text, and a plan of another statement under the same key is replaced.
     unsafe {
         let outer = pg_sys::CurrentMemoryContext;
         check(pg_sys::SPI_connect(), sql)?;
-        let known = plans.with_borrow(|p| p.get(&key).copied());
+        // The same table under another name is another statement.
+        let known = plans.with_borrow(|p| p.get(&key).filter(|(text, _)| text == sql).map(|(_, plan)| *plan));
         let usable = known
             .filter(|&plan| pg_sys::SPI_getargcount(plan) == 1 && pg_sys::SPI_getargtypeid(plan, 0) == parameter_type);
         let plan = match usable {
@@ -208,11 +231,13 @@ pub fn kept<K: std::hash::Hash + Eq + 'static>(
                 let mut types = [parameter_type];
                 let plan = pg_sys::SPI_prepare(text.as_ptr(), 1, types.as_mut_ptr());
                 if plan.is_null() {
-                    return check(pg_sys::SPI_result, sql).map(|()| None);
+                    let failed = check(pg_sys::SPI_result, sql);
+                    check(pg_sys::SPI_finish(), sql)?;
+                    return failed.map(|()| None);
                 }
                 check(pg_sys::SPI_keepplan(plan), sql)?;
                 plans.with_borrow_mut(|p| {
-                    if let Some(old) = p.insert(key, plan) {
+                    if let Some((_, old)) = p.insert(key, (sql.to_string(), plan)) {
                         pg_sys::SPI_freeplan(old);
                     }
                 });

@@ -72,8 +72,8 @@ pub fn register_transition_table() {
     }
 }
 
-/// Runs `f` in a subtransaction. Its error is undone and returned; cancels, shutdowns, deadlocks and serialization
-/// failures are not ours to swallow, and go on.
+/// Runs `f` in a subtransaction. Its error is undone and returned; cancels, shutdowns and serialization failures are not
+/// ours to swallow, and go on. A deadlock is over once its victim is rolled back, so that one is returned.
 pub fn contained<T>(f: impl FnOnce() -> Result<T> + std::panic::UnwindSafe + std::panic::RefUnwindSafe) -> Result<T> {
     // SAFETY: the protocol of PL/pgSQL's exception blocks: begin, run, release or roll back, restore context and owner.
     unsafe {
@@ -83,10 +83,20 @@ pub fn contained<T>(f: impl FnOnce() -> Result<T> + std::panic::UnwindSafe + std
         pg_sys::MemoryContextSwitchTo(context);
         let f = std::panic::AssertUnwindSafe(Cell::new(Some(f)));
         let outcome = PgTryBuilder::new(move || match f.0.take() {
-            Some(f) => f(),
-            None => Err(Failure::not_ready("a subtransaction ran twice")),
+            Some(f) => Ok(f()),
+            None => Ok(Err(Failure::not_ready("a subtransaction ran twice"))),
         })
-        .catch_others(|error| {
+        .catch_others(Err)
+        .catch_rust_panic(Err)
+        .execute();
+        match &outcome {
+            Ok(Ok(_)) => pg_sys::ReleaseCurrentSubTransaction(),
+            _ => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        // Only now may an error go on: whoever catches it rolls back its own subtransaction, not ours.
+        outcome.unwrap_or_else(|error| {
             let report = match &error {
                 CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
                 CaughtError::RustPanic { ereport, .. } => ereport,
@@ -98,14 +108,6 @@ pub fn contained<T>(f: impl FnOnce() -> Result<T> + std::panic::UnwindSafe + std
             failure.hint = report.hint().map(str::to_string);
             Err(failure)
         })
-        .execute();
-        match &outcome {
-            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
-            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
-        }
-        pg_sys::MemoryContextSwitchTo(context);
-        pg_sys::CurrentResourceOwner = owner;
-        outcome
     }
 }
 
@@ -118,6 +120,5 @@ fn must_go_on(code: PgSqlErrorCode) -> bool {
             | ERRCODE_CRASH_SHUTDOWN
             | ERRCODE_DATABASE_DROPPED
             | ERRCODE_T_R_SERIALIZATION_FAILURE
-            | ERRCODE_T_R_DEADLOCK_DETECTED
     )
 }

@@ -92,7 +92,7 @@ impl Sums {
     }
 
     fn tick(&mut self, what: Count) {
-        self.counts[what as usize] += 1;
+        self.counts[what as usize] = self.counts[what as usize].saturating_add(1);
     }
 
     fn write(&self, out: &mut impl Sink) {
@@ -157,8 +157,9 @@ impl<A: Allocator + Clone> Dense<A> {
         s.first = s.first.min(fill.at);
         s.last = s.last.max(fill.at);
         let day = day_of(fill.at);
-        s.hours[(fill.at.rem_euclid(DAY) / (DAY / HOURS as i64)) as usize] += 1;
-        s.weekdays[day.rem_euclid(WEEKDAYS as i32) as usize] += 1;
+        let more = |count: &mut u64| *count = count.saturating_add(1);
+        more(&mut s.hours[(fill.at.rem_euclid(DAY) / (DAY / HOURS as i64)) as usize]);
+        more(&mut s.weekdays[day.rem_euclid(WEEKDAYS as i32) as usize]);
         self.days.insert(day);
         self.log.push(fill.at);
         if let Some(instrument) = fill.symbol(Text::Instrument) {

@@ -162,7 +162,7 @@ fn of_dense<A: Allocator + Clone>(d: &Dense<A>, as_of: Option<i64>) -> Vec<Featu
         of(Count::Sided, "missing:side", &|| share(s.money(Money::Signed), s.money(Money::Sided))),
         of(Count::Flagged, "missing:is_maker", &|| share(s.money(Money::Maker), s.money(Money::Flagged))),
         some(hour_entropy(&s.hours)),
-        some((s.weekdays[0] + s.weekdays[1]) as f64 / s.count(Count::Fills) as f64),
+        some(s.weekdays[0].saturating_add(s.weekdays[1]) as f64 / s.count(Count::Fills) as f64),
         burstiness(d),
         some(d.days.count()),
         since(s.first),
@@ -191,7 +191,7 @@ fn concentration<A: Allocator + Clone>(d: &Dense<A>) -> (FeatureValue, FeatureVa
 }
 
 fn hour_entropy(hours: &[u64; HOURS]) -> f64 {
-    let n: u64 = hours.iter().sum();
+    let n = hours.iter().fold(0u64, |n, &c| n.saturating_add(c));
     let entropy: f64 = hours
         .iter()
         .filter(|&&c| c > 0)
