@@ -1,6 +1,6 @@
 //! One row of `<name>_segments` by its key, as fast as an index allows and under the caller's rights.
 //!
-//! A warm call does no SQL: it opens the table and its primary key, scans one key with the active snapshot and closes
+//! A warm call does no SQL (but see `memo.rs`): it opens the table and its primary key, scans one key with the active snapshot and closes
 //! them. What makes that correct: the call site is resolved anew when any relation changed (a relcache callback counts
 //! generations, and the functions that change the catalogue send such an invalidation, which others get on commit and
 //! nobody gets on rollback), and when the user changed. Where row-level security applies, a kept read-only plan runs
@@ -9,6 +9,7 @@
 use crate::pg::datum::{base_type, from_text, payload, sql_type, utf8};
 use crate::pg::error::{Failure, Result};
 use crate::pg::identity::current_user;
+use crate::pg::memo::{Answer, Memo, Source, Types};
 use crate::pg::relation::Relation;
 use crate::pg::spi::{self, arg};
 use pgrx::{pg_sys, PgSqlErrorCode};
@@ -71,7 +72,7 @@ pub struct Target {
 }
 
 enum Path {
-    Index { index: pg_sys::Oid, key: pg_sys::ScanKeyData },
+    Index { index: pg_sys::Oid, key: pg_sys::ScanKeyData, memo: Memo, source: Source, types: Types },
     Plan { sql: String },
 }
 
@@ -107,9 +108,21 @@ impl Target {
                     Conversion::AsItIs if crossing && !direct => subtype,
                     _ => p.input,
                 };
+                // SAFETY: a catalogue look-up.
+                let deterministic =
+                    p.collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(p.collation) };
+                let argument = if matches!(conversion, Conversion::AsItIs) { argument } else { key_type };
                 Path::Index {
                     index: p.index,
                     key: scan_key(&p, operator(p.family, p.input, subtype), subtype, context),
+                    memo: Memo::default(),
+                    source: Source {
+                        oid: table.oid,
+                        quoted: table.quoted(),
+                        column: if column == SEGMENT { "segment" } else { "segment_id" },
+                        is_text: column == SEGMENT,
+                    },
+                    types: Types { argument, key: key_type, deterministic },
                 }
             }
             _ => {
@@ -125,10 +138,15 @@ impl Target {
     }
 
     /// The column's value for a key, copied into the current memory context. `None` for no row, or NULL.
-    pub fn find(&self, argument: pg_sys::Datum) -> Result<Option<pg_sys::Datum>> {
+    pub fn find(&mut self, argument: pg_sys::Datum) -> Result<Option<pg_sys::Datum>> {
         let key = self.convert(argument)?;
+        if let Path::Index { memo, source, types, .. } = &mut self.path {
+            if let Answer::Known(value) = memo.ask(key, *types, source)? {
+                return Ok(value);
+            }
+        }
         match &self.path {
-            Path::Index { index, key: scan } => Ok(self.scan(*index, scan, key)),
+            Path::Index { index, key: scan, .. } => Ok(self.scan(*index, scan, key)),
             Path::Plan { sql } => self.plan(sql, key),
         }
     }

@@ -6,6 +6,7 @@ pub mod datum;
 pub mod error;
 pub mod identity;
 pub mod lookup;
+pub mod memo;
 pub mod relation;
 pub mod settings;
 pub mod spi;
