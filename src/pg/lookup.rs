@@ -72,8 +72,17 @@ pub struct Target {
 }
 
 enum Path {
-    Index { index: pg_sys::Oid, key: pg_sys::ScanKeyData, memo: Memo, source: Source, types: Types },
+    Index(Box<Probe>),
     Plan { sql: String },
+}
+
+/// What a probe of the primary key needs.
+struct Probe {
+    index: pg_sys::Oid,
+    key: pg_sys::ScanKeyData,
+    memo: Memo,
+    source: Source,
+    types: Types,
 }
 
 impl Target {
@@ -112,7 +121,7 @@ impl Target {
                 let deterministic =
                     p.collation == pg_sys::InvalidOid || unsafe { pg_sys::get_collation_isdeterministic(p.collation) };
                 let argument = if matches!(conversion, Conversion::AsItIs) { argument } else { key_type };
-                Path::Index {
+                Path::Index(Box::new(Probe {
                     index: p.index,
                     key: scan_key(&p, operator(p.family, p.input, subtype), subtype, context),
                     memo: Memo::default(),
@@ -123,7 +132,7 @@ impl Target {
                         is_text: column == SEGMENT,
                     },
                     types: Types { argument, key: key_type, deterministic },
-                }
+                }))
             }
             _ => {
                 let name = if column == SEGMENT { "segment" } else { "segment_id" };
@@ -140,13 +149,13 @@ impl Target {
     /// The column's value for a key, copied into the current memory context. `None` for no row, or NULL.
     pub fn find(&mut self, argument: pg_sys::Datum) -> Result<Option<pg_sys::Datum>> {
         let key = self.convert(argument)?;
-        if let Path::Index { memo, source, types, .. } = &mut self.path {
-            if let Answer::Known(value) = memo.ask(key, *types, source)? {
+        if let Path::Index(probe) = &mut self.path {
+            if let Answer::Known(value) = probe.memo.ask(key, probe.types, &probe.source)? {
                 return Ok(value);
             }
         }
         match &self.path {
-            Path::Index { index, key: scan, .. } => Ok(self.scan(*index, scan, key)),
+            Path::Index(probe) => Ok(self.scan(probe.index, &probe.key, key)),
             Path::Plan { sql } => self.plan(sql, key),
         }
     }

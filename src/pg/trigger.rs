@@ -86,8 +86,8 @@ pub fn contained<T>(f: impl FnOnce() -> Result<T> + std::panic::UnwindSafe + std
             Some(f) => Ok(f()),
             None => Ok(Err(Failure::not_ready("a subtransaction ran twice"))),
         })
-        .catch_others(Err)
-        .catch_rust_panic(Err)
+        .catch_others(|error| Err(Box::new(error)))
+        .catch_rust_panic(|error| Err(Box::new(error)))
         .execute();
         match &outcome {
             Ok(Ok(_)) => pg_sys::ReleaseCurrentSubTransaction(),
@@ -97,7 +97,7 @@ pub fn contained<T>(f: impl FnOnce() -> Result<T> + std::panic::UnwindSafe + std
         pg_sys::CurrentResourceOwner = owner;
         // Only now may an error go on: whoever catches it rolls back its own subtransaction, not ours.
         outcome.unwrap_or_else(|error| {
-            let report = match &error {
+            let report = match &*error {
                 CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
                 CaughtError::RustPanic { ereport, .. } => ereport,
             };

@@ -231,7 +231,7 @@ fn rejected_trades_are_counted_and_change_nothing_else() {
 
 #[test]
 fn the_size_table_of_the_documentation() {
-    // As in docs/profile.md: fills with quantity, price, side, fee, maker flag, instrument and kind, five instruments,
+    // As in docs/features.md: fills with quantity, price, side, fee, maker flag, instrument and kind, five instruments,
     // one a minute.
     let make = |n: u64| {
         let mut s = State::new(Global);
