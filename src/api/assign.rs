@@ -34,7 +34,7 @@ impl Site {
         let Some(given) = call.raw(i) else { return Ok(()) };
         let key = datum::stored_bytes(given);
         if self.model.is_none() || self.key != key {
-            let json = call.text(i)?.unwrap_or_default();
+            let json = datum::checked_utf8(call.bytes(i).unwrap_or_default())?;
             self.model = Some(Model::from_json(json)?);
             self.key = key.to_vec();
         }

@@ -58,7 +58,7 @@ pub enum Answer {
     Probe,
 }
 
-/// Transaction ids are u32 up to PostgreSQL 15's bindings and a wrapper in some; read as what they are, 4 bytes.
+/// Transaction ids as plain numbers, whatever type the bindings wrap them in.
 ///
 /// # Safety
 /// `list` has `count` transaction ids, or is null with count 0.
@@ -93,7 +93,7 @@ fn seen_now() -> Option<Seen> {
 }
 
 impl Memo {
-    /// `text` says whether the column asked for is a text, `read` gives its table's quoted name, OID and column.
+    /// Answers from the hash table, reading it first where that has become worth it; or asks for a probe.
     pub fn ask(&mut self, key: pg_sys::Datum, types: Types, table: &Source) -> Result<Answer> {
         if self.limit == Some(u32::MAX) || !types.hashable() {
             return Ok(Answer::Probe);
