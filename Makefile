@@ -1,7 +1,7 @@
 # Every target does its own set-up; `make help` says what there is. PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build install demo test test-crate test-regress test-isolation test-client test-docs test-long bench lint schema schema-check clean
+.PHONY: help setup build install demo test test-crate test-regress test-isolation test-client test-docs test-long bench fuzz lint schema schema-check clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -44,6 +44,9 @@ bench: ## the figures of docs/, side by side with what else one could use
 	@scripts/build
 	@scripts/install
 	@benches/run
+
+fuzz: ## look for bytes that the decoders of models and profiles do not refuse and should: 5 minutes each
+	@scripts/fuzz
 
 lint: ## rustfmt, clippy with warnings as errors, shellcheck where it is installed, pgspot on the install script
 	@scripts/lint

@@ -65,7 +65,7 @@ def ours(data_file, start_file):
     command = [args.binary, data_file, *map(str, shape), start_file, str(args.threads)]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     seconds, inertia, iterations = re.match(r"seconds=(\S+) inertia=(\S+) iterations=(\d+)", out).groups()
-    return float(seconds), float(inertia), int(iterations)
+    return float(seconds), float(inertia), int(iterations), out.splitlines()[-1]
 
 
 def main():
@@ -90,6 +90,7 @@ def main():
     difference = abs(our_inertia - their_inertia) / their_inertia
     print(f"medians: scikit-learn {their_seconds:.3f} s, ours {our_seconds:.3f} s, ratio {ratio:.3f}")
     print(f"inertia: scikit-learn {their_inertia:.17g}, ours {our_inertia:.17g}, relative difference {difference:.2e}")
+    print(f"ours against memory bandwidth: {our_runs[-1][3]}")
     print(f"iterations: scikit-learn {theirs_runs[-1][2]}, ours {our_runs[-1][2]}")
     verdict("b", "k-means / scikit-learn", ratio, args.limit)
     failures = []

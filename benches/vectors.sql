@@ -21,12 +21,12 @@ CREATE TABLE callers AS SELECT account_id FROM vectors ORDER BY random();
 \o /dev/null
 SELECT create_segmentation('bench', features => 'features', account => 'account_id');
 SELECT fit_segmentation('bench', k => 8,
-  preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null}');
+  preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null, "correlated": null}');
 \o
 -- The centroids as a person would keep them, taken from the model.
 CREATE TABLE centroids AS
 SELECT place::int AS place, s.j ->> 'name' AS segment,
-       ARRAY(SELECT x::float8 FROM jsonb_array_elements_text(m.j -> 'centroids' -> (place - 1)::int) WITH ORDINALITY AS e (x, i) ORDER BY i) AS centre
+       ARRAY(SELECT x::float8 FROM jsonb_array_elements_text((m.j #> '{shape,centres}') -> (place - 1)::int) WITH ORDINALITY AS e (x, i) ORDER BY i) AS centre
 FROM (SELECT segment_model('bench')::text::jsonb) AS m (j),
      jsonb_array_elements(m.j -> 'segments') WITH ORDINALITY AS s (j, place);
 

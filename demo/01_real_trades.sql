@@ -34,15 +34,40 @@ CREATE EXTENSION pg_segmentation;
 -- was taken for, which features that gives, and which it does not give and why.
 -- Nothing is guessed.
 --
-SELECT item, object, status, concat_ws(': ', source, detail) AS detail FROM create_segmentation('clients', 'trades');
+CREATE TABLE report AS SELECT * FROM create_segmentation('clients', 'trades');
+
+SELECT item, object, status, concat_ws(': ', source, detail) AS detail
+FROM report WHERE item <> 'feature' AND status <> 'not found';
 
 --
--- Fit it. The number of segments is chosen from the data, the names come from
--- what sets each segment apart. The model is stored, every account is assigned.
--- (round-the-clock trading: how evenly an account trades over the 24 hours.)
+-- What the table says, and what it does not say: the features by group, and by
+-- the input that the others lack.
 --
-SELECT segment_id, segment, accounts, round(share::numeric, 3) AS share, round(volume_share::numeric, 3) AS volume_share
-FROM fit_segmentation('clients');
+SELECT f.feature_group, count(*) FILTER (WHERE r.status = 'available') AS available, count(*) AS all_features
+FROM report AS r JOIN segmentation.features AS f ON f.feature = r.object
+WHERE r.item = 'feature' GROUP BY 1 ORDER BY 1;
+
+SELECT detail AS not_available_because, count(*) AS features
+FROM report WHERE item = 'feature' AND status <> 'available' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 8;
+
+--
+-- How many kinds of account are there? Each k with what speaks for it; and the
+-- same clustering of rows without groups, as a guard. One day of trades says
+-- little: two groups look best, and chance gives nearly as much. guard_p is above
+-- 0.05, so the answer is 1, "no segment structure".
+--
+SELECT k, chosen, round(silhouette_of_5000::numeric, 3) AS silhouette, round(weakest_jaccard_of_2000::numeric, 2) AS weakest_jaccard,
+       smallest, round(guard_p::numeric, 3) AS guard_p, reason
+FROM choose_k('clients', k_max => 5);
+
+--
+-- The desk wants two groups all the same. They are made, stored and assigned,
+-- their names come from what sets them apart, and the warning says what they are
+-- worth.
+--
+SELECT segment_id, segment, accounts, round(share::numeric, 3) AS share, round(volume_share::numeric, 3) AS volume_share,
+       warnings[cardinality(warnings)] AS warning
+FROM fit_segmentation('clients', k => 2);
 
 SELECT segment, description FROM segmentation.segments WHERE segmentation = 'clients' ORDER BY segment_id;
 

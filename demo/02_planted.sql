@@ -19,8 +19,20 @@ ALTER TABLE venue_trades DROP COLUMN archetype;
 
 SELECT account_id, executed_at, instrument, kind, side, quantity, price, is_maker FROM venue_trades ORDER BY trade_id LIMIT 5;
 
+--
+-- What lies beside the trades: daily equity and positions of each account,
+-- prices of the underlyings, quotes. Each is a table of its own.
+--
+CREATE TABLE venue_equity AS SELECT * FROM simulate_snapshots(accounts => 300, days => 60, seed => 1, noise => 0);
+CREATE TABLE venue_prices AS SELECT * FROM simulate_prices(days => 60, seed => 1);
+CREATE TABLE venue_quotes AS SELECT * FROM simulate_quotes(accounts => 300, days => 60, seed => 1, noise => 0);
+CREATE INDEX ON venue_prices (underlying, priced_at);
+CREATE INDEX ON venue_quotes (instrument, quoted_at);
+
 SELECT item, object, status, concat_ws(': ', source, detail) AS detail
-FROM create_segmentation('venue', 'venue_trades') WHERE status <> 'available';
+FROM create_segmentation('venue', 'venue_trades',
+       sources => '{"snapshots": "venue_equity", "prices": "venue_prices", "quotes": "venue_quotes"}')
+WHERE item IN ('source', 'table', 'note') OR item = 'feature' AND status <> 'available';
 
 --
 -- Nothing but the table and a name: how many segments does it find?
@@ -39,6 +51,19 @@ SELECT segment_of(account_id, 'venue') AS segment,
        count(*) FILTER (WHERE archetype ILIKE '%token%') AS tokens,
        count(*) FILTER (WHERE archetype ILIKE '%bot%')   AS bot
 FROM truth GROUP BY 1 ORDER BY 1;
+
+--
+-- Why trust a segment? Every feature of every account can be read, here for
+-- each planted type: how leveraged it is, whether its trades do well in the
+-- five minutes after them, whether it follows the trend, sells options, is
+-- liquidated, how long it holds, and how much of its risk is its own.
+--
+SELECT archetype, round(avg(effective_leverage_p95)::numeric, 1) AS leverage, round(avg(markout_5m)::numeric, 1) AS markout_bps,
+       round(avg(trend_1d)::numeric, 2) AS trend, round(avg(premium_sold_share)::numeric, 2) AS premium_sold,
+       sum(liquidations) AS liquidations, round(avg(holding_hours_fifo)::numeric) AS holding_hours,
+       round(avg(idiosyncratic_share)::numeric, 2) AS own_risk, round(avg(risk_appetite_index)::numeric, 2) AS appetite
+FROM segmentation_features('venue') JOIN truth ON account_id = account
+GROUP BY archetype ORDER BY archetype;
 
 --
 -- The adjusted Rand index says how well two groupings of the same accounts
@@ -65,7 +90,7 @@ BEGIN
     CREATE TABLE noisy AS SELECT * FROM simulate_trades(accounts => 300, days => 60, seed => 1, noise => noise);
     PERFORM create_segmentation('noisy', 'noisy');
     FOREACH wish IN ARRAY ARRAY[6, NULL] LOOP
-      PERFORM fit_segmentation('noisy', k => wish);
+      PERFORM fit_segmentation('noisy', k => wish, force => true, reason => 'another k');
       INSERT INTO decay
       SELECT noise, CASE WHEN wish IS NULL THEN 'chosen' ELSE 'given' END, count(DISTINCT segment),
              adjusted_rand_index(array_agg(segment ORDER BY account_id), array_agg(archetype ORDER BY account_id))

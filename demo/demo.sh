@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The demonstration: set-up, build, a throw-away cluster as an unprivileged user, two acts of plain SQL, clean-up.
+# The demonstration: set-up, build, a throw-away cluster as an unprivileged user, three acts of plain SQL, clean-up.
 # KEEP=1 keeps the cluster. No existing server is touched.
 set -euo pipefail
 . "$(dirname "$0")/../scripts/lib.sh"
@@ -31,11 +31,13 @@ eval "$(scripts/cluster env "$DIR")"
 # act DATABASE FILE: the file's statements and comments are printed (-a) and each result under its statement, wide
 # texts wrapped.
 act() {
-  "$PG_BIN/createdb" "$1"
   PGTZ=UTC "$PG_BIN/psql" -X -a -q -v ON_ERROR_STOP=1 -P pager=off -P null=- -P format=wrapped -P columns=150 -d "$1" -f "$2"
 }
+"$PG_BIN/createdb" real
+"$PG_BIN/createdb" planted
 act real demo/01_real_trades.sql
 act planted demo/02_planted.sql
+act planted demo/03_models.sql
 
 cat <<END
 

@@ -69,7 +69,7 @@ use_postgres() {
 need_cargo() {
   command -v cargo >/dev/null || PATH=$HOME/.cargo/bin:$PATH
   command -v cargo >/dev/null ||
-    die "cargo is not installed" "install the Rust toolchain from https://rustup.rs (1.85 or newer) and start again"
+    die "cargo is not installed" "install the Rust toolchain from https://rustup.rs (1.89 or newer) and start again"
 }
 
 extension_version() { sed -nE "s/^default_version *= *'([^']+)'.*/\1/p" "$ROOT/$EXTENSION.control"; }

@@ -52,6 +52,26 @@ COMMENT ON FUNCTION segmentation.trade_out(segmentation.trade) IS 'Output functi
 COMMENT ON FUNCTION segmentation.trade_recv(internal) IS 'Binary input function of segmentation.trade; checks every length.';
 COMMENT ON FUNCTION segmentation.trade_send(segmentation.trade) IS 'Binary output function of segmentation.trade; its bytes.';
 
+CREATE TYPE segmentation.account_snapshot;
+CREATE FUNCTION segmentation.account_snapshot_in(cstring) RETURNS segmentation.account_snapshot
+  AS 'MODULE_PATHNAME', 'segmentation_snapshot_in' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.account_snapshot_out(segmentation.account_snapshot) RETURNS cstring
+  AS 'MODULE_PATHNAME', 'segmentation_snapshot_out' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.account_snapshot_recv(internal) RETURNS segmentation.account_snapshot
+  AS 'MODULE_PATHNAME', 'segmentation_snapshot_recv' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.account_snapshot_send(segmentation.account_snapshot) RETURNS bytea
+  AS 'MODULE_PATHNAME', 'segmentation_snapshot_send' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE TYPE segmentation.account_snapshot (
+  INPUT = segmentation.account_snapshot_in, OUTPUT = segmentation.account_snapshot_out,
+  RECEIVE = segmentation.account_snapshot_recv, SEND = segmentation.account_snapshot_send,
+  INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = extended
+);
+COMMENT ON TYPE segmentation.account_snapshot IS 'Equity, margin and exposure of one account at one time, as account_snapshot(...) makes it. Version byte first; text form is \x and hexadecimal digits.';
+COMMENT ON FUNCTION segmentation.account_snapshot_in(cstring) IS 'Input function of segmentation.account_snapshot; 22P02, 22P03 or XX001 for anything it did not print itself.';
+COMMENT ON FUNCTION segmentation.account_snapshot_out(segmentation.account_snapshot) IS 'Output function of segmentation.account_snapshot; exact.';
+COMMENT ON FUNCTION segmentation.account_snapshot_recv(internal) IS 'Binary input function of segmentation.account_snapshot; checks every length.';
+COMMENT ON FUNCTION segmentation.account_snapshot_send(segmentation.account_snapshot) IS 'Binary output function of segmentation.account_snapshot; its bytes.';
+
 CREATE TYPE segmentation.account_profile;
 CREATE FUNCTION segmentation.account_profile_in(cstring) RETURNS segmentation.account_profile
   AS 'MODULE_PATHNAME', 'segmentation_profile_in' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
@@ -113,29 +133,102 @@ CREATE TABLE segmentation.definition (
   lookback        interval,
   next_segment_id integer NOT NULL DEFAULT 1,
   active_version  integer,
+  scored_as_of    timestamptz,
   watched         boolean NOT NULL DEFAULT false,
+  min_overlap     pg_catalog.float8 NOT NULL DEFAULT 0.5
+                  CHECK (min_overlap OPERATOR(pg_catalog.>=) 0 AND min_overlap OPERATOR(pg_catalog.<=) 1),
   owner           text NOT NULL,
   created_at      timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp()
 );
 COMMENT ON TABLE segmentation.definition IS 'One row a segmentation: what create_segmentation declared.';
 COMMENT ON COLUMN segmentation.definition.source IS 'Trade table, or table of ready-made features.';
 COMMENT ON COLUMN segmentation.definition.columns IS 'Input of trade(...) to column of the source; or the features'' columns.';
-COMMENT ON COLUMN segmentation.definition.features IS 'Features that a fit uses, in their order.';
+COMMENT ON COLUMN segmentation.definition.features IS 'Features that a fit uses, in their order: built-in ones, then columns of the source of attributes.';
 COMMENT ON COLUMN segmentation.definition.next_segment_id IS 'Segment ids are never used again.';
+COMMENT ON COLUMN segmentation.definition.scored_as_of IS 'The instant that all accounts were scored at last; inserts into a watched table score later.';
+COMMENT ON COLUMN segmentation.definition.min_overlap IS 'A model that moves more than the rest of the common accounts to another segment is activated only with force and a reason.';
 
 CREATE TABLE segmentation.fit (
   segmentation text NOT NULL,
   version      integer NOT NULL,
   model        segmentation.model NOT NULL,
   accounts     bigint NOT NULL,
+  segments     integer[] NOT NULL,
+  hash         text NOT NULL,
+  state        text NOT NULL DEFAULT 'candidate'
+               CHECK (state OPERATOR(pg_catalog.=) ANY (ARRAY['candidate', 'active', 'retired', 'rejected'])),
   created_at   timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp(),
   created_by   text NOT NULL,
   PRIMARY KEY (segmentation, version)
 );
-COMMENT ON TABLE segmentation.fit IS 'One row a model; never changed once written.';
+COMMENT ON TABLE segmentation.fit IS 'One row a model; nothing but its state changes once it is written.';
+COMMENT ON COLUMN segmentation.fit.segments IS 'Ids of its segments, in the order of the model.';
+COMMENT ON COLUMN segmentation.fit.hash IS 'Of the model without the ids and names of its segments and without its warnings.';
+
+CREATE TABLE segmentation.segment (
+  segmentation    text NOT NULL,
+  segment_id      integer NOT NULL,
+  name            text NOT NULL,
+  renamed_by_user boolean NOT NULL DEFAULT false,
+  first_version   integer NOT NULL,
+  last_version    integer NOT NULL,
+  dissolved_in    integer,
+  PRIMARY KEY (segmentation, segment_id)
+);
+COMMENT ON TABLE segmentation.segment IS 'One row a segment that any version of the segmentation has or had, with its name.';
+COMMENT ON COLUMN segmentation.segment.dissolved_in IS 'The version whose activation ended the segment; NULL while it is active, and before it ever was.';
+
+CREATE TABLE segmentation.event (
+  segmentation text NOT NULL,
+  number       integer NOT NULL,
+  version      integer,
+  event        text NOT NULL,
+  from_state   text,
+  to_state     text,
+  at           timestamptz NOT NULL DEFAULT pg_catalog.transaction_timestamp(),
+  by           text NOT NULL,
+  login        text NOT NULL,
+  reason       text,
+  details      jsonb NOT NULL,
+  PRIMARY KEY (segmentation, number)
+);
+COMMENT ON TABLE segmentation.event IS 'What happened to a segmentation, numbered from 1. Rows are added, never changed, and stay when the segmentation is dropped.';
+COMMENT ON COLUMN segmentation.event.by IS 'The role whose rights counted (current_user).';
+COMMENT ON COLUMN segmentation.event.login IS 'The role that connected (session_user).';
+
+-- Nobody but the extension's owner may write these tables; that the past stays as it was holds for the owner, too.
+CREATE FUNCTION segmentation.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $refuse$
+BEGIN
+  RAISE EXCEPTION '% of segmentation.% is refused: what is written there stays as it is', TG_OP, TG_TABLE_NAME
+    USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'A new version is made by fit_segmentation or import_model.';
+END
+$refuse$;
+COMMENT ON FUNCTION segmentation.refuse_change() IS 'Trigger that keeps models and events as they were written.';
+
+CREATE TRIGGER refuse_change
+  BEFORE UPDATE OF segmentation, version, model, accounts, segments, hash, created_at, created_by ON segmentation.fit
+  FOR EACH ROW EXECUTE FUNCTION segmentation.refuse_change();
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON segmentation.event
+  FOR EACH STATEMENT EXECUTE FUNCTION segmentation.refuse_change();
+
+CREATE TABLE segmentation.source (
+  segmentation text NOT NULL,
+  role         text NOT NULL CHECK (role OPERATOR(pg_catalog.=) ANY (ARRAY['instruments', 'leveraged_tokens', 'prices', 'quotes', 'snapshots', 'attributes', 'masters'])),
+  relation     regclass,
+  columns      jsonb NOT NULL,
+  options      jsonb NOT NULL,
+  PRIMARY KEY (segmentation, role)
+);
+COMMENT ON TABLE segmentation.source IS 'One row a relation beside the trades that a segmentation declares.';
+COMMENT ON COLUMN segmentation.source.relation IS 'NULL where instruments are only read from their names.';
+COMMENT ON COLUMN segmentation.source.columns IS 'Input to column of the relation.';
+COMMENT ON COLUMN segmentation.source.options IS 'The other keys of the declaration; of attributes, their features.';
 
 SELECT pg_catalog.pg_extension_config_dump('segmentation.definition', '');
+SELECT pg_catalog.pg_extension_config_dump('segmentation.source', '');
 SELECT pg_catalog.pg_extension_config_dump('segmentation.fit', '');
+SELECT pg_catalog.pg_extension_config_dump('segmentation.segment', '');
+SELECT pg_catalog.pg_extension_config_dump('segmentation.event', '');
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -179,11 +272,20 @@ CREATE FUNCTION trade(
   mid float8 DEFAULT NULL,
   mid_1m float8 DEFAULT NULL,
   mid_5m float8 DEFAULT NULL,
-  underlying_return_1d float8 DEFAULT NULL
+  underlying_return_1d float8 DEFAULT NULL,
+  mid_1s float8 DEFAULT NULL,
+  mid_10s float8 DEFAULT NULL,
+  mid_1h float8 DEFAULT NULL,
+  underlying_return_1h float8 DEFAULT NULL,
+  underlying_return_7d float8 DEFAULT NULL,
+  own_flow_usd float8 DEFAULT NULL,
+  others_flow_usd float8 DEFAULT NULL,
+  is_toxic boolean DEFAULT NULL,
+  is_self_trade boolean DEFAULT NULL
 ) RETURNS segmentation.trade
   AS 'MODULE_PATHNAME', 'segmentation_trade_float8' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION trade(timestamptz, float8, float8, text, text, float8, float8, float8, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8) IS
-  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts in USD except quantity (contracts) and price (as quoted); texts up to 1024 bytes (else 54000). Nothing is checked here that account_profile would rather count as rejected.';
+COMMENT ON FUNCTION trade(timestamptz, float8, float8, text, text, float8, float8, float8, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, boolean, boolean) IS
+  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts named _usd in USD, quantity in contracts, price and the mids as quoted (times quote_usd in USD), underlying returns in standard deviations of their horizon; an order_type with "stop" in it is a stop order; an empty combo_id says that the fill is no leg; texts up to 1024 bytes (else 54000). Nothing is checked here that account_profile would rather count as rejected.';
 
 CREATE FUNCTION trade(
   executed_at timestamptz,
@@ -218,11 +320,20 @@ CREATE FUNCTION trade(
   mid float8 DEFAULT NULL,
   mid_1m float8 DEFAULT NULL,
   mid_5m float8 DEFAULT NULL,
-  underlying_return_1d float8 DEFAULT NULL
+  underlying_return_1d float8 DEFAULT NULL,
+  mid_1s float8 DEFAULT NULL,
+  mid_10s float8 DEFAULT NULL,
+  mid_1h float8 DEFAULT NULL,
+  underlying_return_1h float8 DEFAULT NULL,
+  underlying_return_7d float8 DEFAULT NULL,
+  own_flow_usd float8 DEFAULT NULL,
+  others_flow_usd float8 DEFAULT NULL,
+  is_toxic boolean DEFAULT NULL,
+  is_self_trade boolean DEFAULT NULL
 ) RETURNS segmentation.trade
   AS 'MODULE_PATHNAME', 'segmentation_trade_numeric' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION trade(timestamptz, numeric, numeric, text, text, numeric, numeric, numeric, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8) IS
-  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts in USD except quantity (contracts) and price (as quoted); texts up to 1024 bytes (else 54000). Nothing is checked here that account_profile would rather count as rejected.';
+COMMENT ON FUNCTION trade(timestamptz, numeric, numeric, text, text, numeric, numeric, numeric, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, boolean, boolean) IS
+  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts named _usd in USD, quantity in contracts, price and the mids as quoted (times quote_usd in USD), underlying returns in standard deviations of their horizon; an order_type with "stop" in it is a stop order; an empty combo_id says that the fill is no leg; texts up to 1024 bytes (else 54000). Nothing is checked here that account_profile would rather count as rejected.';
 
 CREATE FUNCTION segmentation.to_float8(numeric) RETURNS float8
   AS 'MODULE_PATHNAME', 'segmentation_to_float8' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
@@ -272,6 +383,23 @@ CREATE AGGREGATE @extschema@.account_profile(segmentation.trade) (
 COMMENT ON AGGREGATE account_profile(segmentation.trade) IS
   'Profile of the trades of one account. NULL trades are skipped; NULL over no trades, like sum. Trades with a negative quantity, a number that is NaN or infinite, without a finite time or beyond 1e20 USD are counted as rejected; a negative fee is a rebate, and notionals count by their size. Equal bytes for any order and any parallel plan.';
 
+CREATE FUNCTION segmentation.profile_add_snapshot(internal, segmentation.account_snapshot) RETURNS internal
+  AS 'MODULE_PATHNAME', 'segmentation_profile_add_snapshot' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.profile_add_snapshot(internal, segmentation.account_snapshot) IS 'Transition function of account_profile over snapshots.';
+
+CREATE AGGREGATE @extschema@.account_profile(segmentation.account_snapshot) (
+  SFUNC = segmentation.profile_add_snapshot,
+  STYPE = internal,
+  SSPACE = 2048,
+  FINALFUNC = segmentation.profile_final,
+  COMBINEFUNC = segmentation.profile_combine,
+  SERIALFUNC = segmentation.profile_serialize,
+  DESERIALFUNC = segmentation.profile_deserialize,
+  PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE account_profile(segmentation.account_snapshot) IS
+  'Profile of the snapshots of one account; + joins it to the profile of its trades. NULL snapshots are skipped; NULL over none. Snapshots without a finite time, with a number that is NaN or infinite or an amount beyond its limit are counted as rejected. Equal bytes for any order and any parallel plan.';
+
 CREATE AGGREGATE @extschema@.rollup(segmentation.account_profile) (
   SFUNC = segmentation.rollup_add,
   STYPE = internal,
@@ -296,32 +424,61 @@ CREATE OPERATOR @extschema@.+ (
 );
 COMMENT ON OPERATOR + (segmentation.account_profile, segmentation.account_profile) IS 'Profile of the trades of both.';
 
-CREATE FUNCTION feature(profile segmentation.account_profile, name text, as_of timestamptz DEFAULT NULL) RETURNS float8
-  AS 'MODULE_PATHNAME', 'segmentation_feature' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION feature(segmentation.account_profile, text, timestamptz) IS
-  'Value of one feature. Trades at or after as_of have no influence (NULL where they can no longer be told apart). NULL where an input is missing or a denominator is zero; features() says why. 42704 for an unknown name.';
+CREATE FUNCTION segmentation.profile_minus(segmentation.account_profile, segmentation.account_profile)
+  RETURNS segmentation.account_profile
+  AS 'MODULE_PATHNAME', 'segmentation_profile_minus' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.profile_minus(segmentation.account_profile, segmentation.account_profile) IS
+  'Profile of the trades of the first that are not in the second. Exact where both are sparse; a dense profile keeps its features of class G, the others are NULL with the reason subtracted. 22023 where the second is not part of the first.';
+CREATE OPERATOR @extschema@.- (
+  LEFTARG = segmentation.account_profile, RIGHTARG = segmentation.account_profile,
+  FUNCTION = segmentation.profile_minus
+);
+COMMENT ON OPERATOR - (segmentation.account_profile, segmentation.account_profile) IS 'Profile of the trades of the first that are not in the second.';
 
-CREATE FUNCTION features(profile segmentation.account_profile, as_of timestamptz DEFAULT NULL)
+CREATE FUNCTION feature(profile segmentation.account_profile, name text, as_of timestamptz DEFAULT NULL, market jsonb DEFAULT NULL)
+  RETURNS float8
+  AS 'MODULE_PATHNAME', 'segmentation_feature' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION feature(segmentation.account_profile, text, timestamptz, jsonb) IS
+  'Value of one feature. Trades and snapshots at or after as_of have no influence (NULL where they can no longer be told apart). market is what is known of the venue: {"venue_volume_usd": …, "top_underlyings": [keys of allocation() that are not grouped], "expected_return": …, "volatility": …, "risk_free": …}. NULL where an input is missing or a denominator is zero; features() says why. 42704 for an unknown name, 22023 for an unknown key of market.';
+
+CREATE FUNCTION features(profile segmentation.account_profile, as_of timestamptz DEFAULT NULL, market jsonb DEFAULT NULL)
   RETURNS TABLE(feature text, value float8, unit text, reason text)
-  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 21;
-COMMENT ON FUNCTION features(segmentation.account_profile, timestamptz) IS
-  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, overlap, after_as_of, no_trades). No rows for NULL.';
+  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100 ROWS 140;
+COMMENT ON FUNCTION features(segmentation.account_profile, timestamptz, jsonb) IS
+  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, too_few_days, no_trades, no_snapshots, no_options, no_greeks, no_spread, overlap, open_position, subtracted, after_as_of, population, …: docs/features.md has them all). No rows for NULL.';
 
-CREATE FUNCTION feature_vector(profile segmentation.account_profile, names text[], as_of timestamptz DEFAULT NULL)
+CREATE FUNCTION feature_vector(profile segmentation.account_profile, names text[], as_of timestamptz DEFAULT NULL,
+                               market jsonb DEFAULT NULL)
   RETURNS float8[]
   AS 'MODULE_PATHNAME', 'segmentation_feature_vector' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20;
-COMMENT ON FUNCTION feature_vector(segmentation.account_profile, text[], timestamptz) IS
+COMMENT ON FUNCTION feature_vector(segmentation.account_profile, text[], timestamptz, jsonb) IS
   'The named features in the order of the names, NULL elements where there is no value. 42704 for an unknown name.';
+
+CREATE FUNCTION allocation(profile segmentation.account_profile, by text DEFAULT 'underlying')
+  RETURNS TABLE(key bigint, volume_usd float8, share float8, grouped boolean)
+  AS 'MODULE_PATHNAME', 'segmentation_allocation' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20 ROWS 5;
+COMMENT ON FUNCTION allocation(segmentation.account_profile, text) IS
+  'Volume of a profile by underlying, venue or collateral (22023 for another word), the largest first. key is allocation_key of the name; beyond 128 underlyings or 16 venues or collaterals, keys that share their leading bits are added together: grouped is then true, and key is that of no name. No rows for NULL and where it is not known.';
+
+CREATE FUNCTION allocation_key(name text) RETURNS bigint
+  AS 'MODULE_PATHNAME', 'segmentation_allocation_key' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION allocation_key(text) IS 'The key under which a profile keeps a name: the leading 40 bits of its XXH3-64 hash.';
+
+CREATE FUNCTION allocation_drift(earlier segmentation.account_profile, later segmentation.account_profile,
+                                 by text DEFAULT 'underlying') RETURNS float8
+  AS 'MODULE_PATHNAME', 'segmentation_allocation_drift' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION allocation_drift(segmentation.account_profile, segmentation.account_profile, text) IS
+  'Total variation between the volume shares of two profiles, Σ |w - w''| / 2: 0 the same allocation, 1 nothing in common. Where one of them is grouped (see allocation), both are compared by the groups of the coarser one: at most the true figure. NULL where one has no volume.';
 
 CREATE FUNCTION rejected_trades(profile segmentation.account_profile) RETURNS bigint
   AS 'MODULE_PATHNAME', 'segmentation_profile_rejected' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION rejected_trades(segmentation.account_profile) IS
-  'How many trades were not counted because the quantity was negative, a number NaN, infinite or beyond 1e20 USD, or the time not finite.';
+  'How many trades and snapshots were not counted because the quantity was negative, a number NaN, infinite or beyond 1e20 USD, or the time not finite.';
 
 CREATE FUNCTION segmentation.catalogue_of_features()
   RETURNS TABLE(feature text, feature_group text, unit text, class text, needs text[], transform text, in_fit boolean,
-                label text, meaning text)
-  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 21;
+                label text, meaning text, at_least text, formula text, source text, absence text)
+  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 140;
 COMMENT ON FUNCTION segmentation.catalogue_of_features() IS 'Rows of the view segmentation.features.';
 /* </end connected objects> */
 
@@ -330,21 +487,70 @@ COMMENT ON FUNCTION segmentation.catalogue_of_features() IS 'Rows of the view se
 -- requires:
 --   profile
 
+-- What the names of instruments say.
+
+CREATE FUNCTION parse_instrument(name text, format text DEFAULT 'auto')
+  RETURNS TABLE(kind text, underlying text, quote text, inverse boolean, expiry timestamptz, strike float8,
+                option_type text, reason text)
+  AS 'MODULE_PATHNAME', 'segmentation_parse_instrument' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 1;
+COMMENT ON FUNCTION parse_instrument(text, text) IS
+  'What the name of an instrument says, always in one row. format: deribit, okx, binance, plain (pairs) or auto, which answers where all that read the name read the same (else 22023). inverse: settled in the coin, an option''s premium too. A name that is not read has NULLs and the reason: unknown format, unknown quote currency, ambiguous pair, no such date, strike is not a number above 0, combination, formats differ, longer than 100 bytes, null. Of a pair without a separator, such as BTCUSDT, the kind is NULL: spot or perpetual. 22004 for a NULL format.';
+
+CREATE FUNCTION propose_leveraged_tokens(names text[])
+  RETURNS TABLE(symbol text, underlying text, factor float8, pattern text, doubt text)
+  AS 'MODULE_PATHNAME', 'segmentation_propose_leveraged_tokens' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION propose_leveraged_tokens(text[]) IS
+  'Names that look like those of leveraged tokens (BTC3L, ETH5S, BTCUP, BTCDOWN, ETHBULL, ETHBEAR, ETHHEDGE, ETHHALF; alone or in a spot pair), each once, for a person to check: JUP and SYRUP end in UP and are ordinary coins. factor: signed leverage, NULL where the name does not tell. doubt: what speaks against it. NULL elements are left out.';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs
+-- requires:
+--   instrument
+
+-- account_snapshot(...): equity, margin and exposure of an account at a time, as a value.
+
+CREATE FUNCTION account_snapshot(
+  taken_at timestamptz,
+  equity_usd float8,
+  flow_usd float8 DEFAULT NULL,
+  initial_margin_usd float8 DEFAULT NULL,
+  maintenance_margin_usd float8 DEFAULT NULL,
+  gross_notional_usd float8 DEFAULT NULL,
+  delta_usd float8 DEFAULT NULL,
+  gross_delta_usd float8 DEFAULT NULL,
+  net_delta_usd float8 DEFAULT NULL,
+  liquidation_distance float8 DEFAULT NULL,
+  funding_usd float8 DEFAULT NULL,
+  market_return float8 DEFAULT NULL,
+  second_market_return float8 DEFAULT NULL
+) RETURNS segmentation.account_snapshot
+  AS 'MODULE_PATHNAME', 'segmentation_account_snapshot' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION account_snapshot(timestamptz, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8) IS
+  'One snapshot as a value; unknown inputs are NULL. flow_usd: deposits less withdrawals since the snapshot before; delta_usd: Σ over underlyings of |net delta|; gross_delta_usd: Σ over positions of |delta|; net_delta_usd: signed sum; gross_notional_usd: Σ |N|; liquidation_distance: smallest |price - liquidation price| / price; funding_usd: paid since the snapshot before; market_return and second_market_return: return of the market (BTC, ETH) over the snapshot''s UTC day. Nothing is checked here that account_profile would rather count as rejected.';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs
+-- requires:
+--   snapshot
+
 -- Declaring a segmentation.
 
 CREATE FUNCTION create_segmentation(
   name text, trades regclass DEFAULT NULL, features regclass DEFAULT NULL, account text DEFAULT NULL,
-  columns jsonb DEFAULT NULL, lookback interval DEFAULT NULL
+  columns jsonb DEFAULT NULL, lookback interval DEFAULT NULL, sources jsonb DEFAULT NULL,
+  use_features text[] DEFAULT NULL
 ) RETURNS TABLE(item text, object text, status text, source text, detail text)
-  AS 'MODULE_PATHNAME', 'segmentation_create' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 40;
-COMMENT ON FUNCTION create_segmentation(text, regclass, regclass, text, jsonb, interval) IS
-  'Declares a segmentation over a trade table, or over a table of ready-made features, and makes its tables <name>_profiles and <name>_segments. Finds columns by name and type; columns => ''{"account": "trader"}'' overrides, ''{"side": null}'' leaves an input out (a side that is not buy or sell fails a fit). Returns what it mapped, and each feature with the reason where it is not available. 42710 name taken, 42703 no such column, 42702 ambiguous, 42804 wrong type, 42P07 table exists, 42622 name too long, 42809 not a table or view, 42501 without SELECT on the columns, 22023 unknown input or lookback below a day.';
+  AS 'MODULE_PATHNAME', 'segmentation_create' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 250;
+COMMENT ON FUNCTION create_segmentation(text, regclass, regclass, text, jsonb, interval, jsonb, text[]) IS
+  'Declares a segmentation over a trade table, or over a table of ready-made features, and makes its tables <name>_profiles and <name>_segments. Finds columns by name and type; columns => ''{"account": "trader"}'' overrides, ''{"side": null}'' leaves an input out (a side that is not buy or sell fails a fit). sources names relations beside the trades: instruments, leveraged_tokens, prices, quotes, snapshots, attributes, masters, each as a name or as an object {"relation", "columns", ...}; quotes are read by fits, not by inserts into a watched table. use_features: what a fit uses instead of the default features. Returns what it mapped, and each feature with the reason where it is not available. 42710 name taken, 42703 no such column, 42702 ambiguous, 42804 wrong type, 42P01 no such relation, 42P07 table exists, 42622 name too long, 42809 not a table or view, 42501 without SELECT on the columns, 42704 no such feature, 22023 unknown input, source or key, feature not available, or lookback below a day.';
 
 CREATE FUNCTION describe_segmentation(segmentation text DEFAULT NULL)
   RETURNS TABLE(item text, object text, status text, source text, detail text)
-  AS 'MODULE_PATHNAME', 'segmentation_describe' LANGUAGE c STABLE PARALLEL SAFE ROWS 40;
+  AS 'MODULE_PATHNAME', 'segmentation_describe' LANGUAGE c STABLE PARALLEL SAFE ROWS 250;
 COMMENT ON FUNCTION describe_segmentation(text) IS
-  'Mapping, features, tables with their size, and the active model of a segmentation. 42704 unknown, 55000 none.';
+  'Mapping, sources, features, tables with their size, and the active model of a segmentation: its version, and for those who may read it the number of segments with the reason, and whether they are more than chance (the guard''s p). What was mapped and is not there any more has the status not found. 42704 unknown, 55000 none.';
 
 CREATE FUNCTION drop_segmentation(segmentation text) RETURNS void
   AS 'MODULE_PATHNAME', 'segmentation_drop' LANGUAGE c VOLATILE PARALLEL UNSAFE STRICT;
@@ -362,23 +568,244 @@ COMMENT ON FUNCTION drop_segmentation(text) IS
 CREATE FUNCTION fit_segmentation(
   segmentation text DEFAULT NULL, k integer DEFAULT NULL, k_max integer DEFAULT 10, algorithm text DEFAULT 'kmeans',
   preparation jsonb DEFAULT NULL, as_of timestamptz DEFAULT NULL, lookback interval DEFAULT NULL,
-  seed bigint DEFAULT 1, activate boolean DEFAULT true
+  seed bigint DEFAULT 1, activate boolean DEFAULT true, settings jsonb DEFAULT NULL, min_trades integer DEFAULT 1,
+  force boolean DEFAULT false, reason text DEFAULT NULL
 ) RETURNS TABLE(segment_id integer, segment text, accounts bigint, share float8, volume_share float8, description text,
                 warnings text[])
   AS 'MODULE_PATHNAME', 'segmentation_fit' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10;
-COMMENT ON FUNCTION fit_segmentation(text, integer, integer, text, jsonb, timestamptz, interval, bigint, boolean) IS
-  'Fits a model, stores it as a new version and, unless activate is false, assigns all accounts; without, nothing but the model is written. k NULL: chosen by silhouette over 2 to k_max, and 1 where there is no structure. as_of NULL: end of the UTC day of the last trade whose day is not after today. Same rows and seed give the same model. warnings come with the first row. 22023 for an unknown option or a value out of its limits, 55000 for an empty table, constant features or k above the number of distinct rows, 57014 on cancel.';
+COMMENT ON FUNCTION fit_segmentation(text, integer, integer, text, jsonb, timestamptz, interval, bigint, boolean, jsonb, integer, boolean, text) IS
+  'Fits a model, stores it as a new version and, unless activate is false, activates it: all accounts are assigned. Segments that continue one of the active model keep its id and name. Where fewer of the common accounts than the segmentation''s min_overlap would keep their segment, the model stays a candidate and a WARNING says so, unless force is given with a reason. settings: of the algorithm, see segmentation.algorithms. min_trades: accounts with fewer trades in the look-back are ''new'', not fitted on and in no segment. k NULL: chosen by silhouette over 2 to k_max, and 1 where there is no structure. as_of NULL: end of the last UTC day, not after today, with a trade (or a snapshot). Sources are joined to the trades as they are now; nothing in them at or after as_of counts. 21000 where a source has several rows for one instrument, symbol or account. Same rows and seed give the same model. warnings come with the first row. 22023 for an unknown option or a value out of its limits, 55000 for an empty table, constant features or k above the number of distinct rows, 57014 on cancel.';
+
+CREATE FUNCTION choose_k(
+  segmentation text DEFAULT NULL, k_max integer DEFAULT 10, algorithm text DEFAULT 'kmeans', preparation jsonb DEFAULT NULL,
+  as_of timestamptz DEFAULT NULL, lookback interval DEFAULT NULL, seed bigint DEFAULT 1, settings jsonb DEFAULT NULL,
+  min_trades integer DEFAULT 1
+) RETURNS TABLE(k integer, chosen boolean, silhouette_of_5000 float8, silhouette_error float8,
+                simplified_silhouette_of_20000 float8, calinski_harabasz_of_20000 float8, davies_bouldin_of_20000 float8,
+                inertia_of_20000 float8, bic_of_20000 float8, gap_of_2000 float8, gap_error float8,
+                prediction_strength_of_2000 float8, weakest_jaccard_of_2000 float8, smallest bigint, guard_p float8, reason text)
+  AS 'MODULE_PATHNAME', 'segmentation_choose_k' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION choose_k(text, integer, text, jsonb, timestamptz, interval, bigint, jsonb, integer) IS
+  'Every criterion for every number of segments from 1 to k_max, and the rule that fit_segmentation follows: which k it chooses and why, and why it passes others over. A column named ..._of_N is computed on at most N accounts, drawn from the seed: with fewer it is exact. The criteria disagree on most data; see docs/algorithms.md. guard_p: how often rows without groups look as grouped. Stores nothing. Needs INSERT on <name>_segments and what segment_model needs. 22023 for an algorithm that finds k itself.';
+
+CREATE FUNCTION segmentation_stability(segmentation text DEFAULT NULL, version integer DEFAULT NULL,
+                                       resamples integer DEFAULT 100, seed bigint DEFAULT 1)
+  RETURNS TABLE(segment_id integer, segment text, figure text, value float8, verdict text)
+  AS 'MODULE_PATHNAME', 'segmentation_stability' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 30;
+COMMENT ON FUNCTION segmentation_stability(text, integer, integer, bigint) IS
+  'How far a model (the active one by default) can be trusted, on the accounts as they are now. For each segment: jaccard_of_2000, the mean largest Jaccard similarity with a segment of a refit on a resample of at most 2,000 accounts, in Hennig''s words; dissolved_share, the resamples in which it is at most 0.5; confidence, the mean share of refits that put its accounts into the matching segment. For the whole model (segment NULL), by 5 folds: inertia of accounts left out over inertia of those fitted on (warn above 1.25, fail above 1.5), fall of the silhouette (warn above 0.05), agreement of labels with a refit (warn below 0.6), and the worst of the three as a verdict. Stores nothing. Needs what segment_model needs.';
+
+CREATE FUNCTION account_confidence(segmentation text DEFAULT NULL, version integer DEFAULT NULL,
+                                   resamples integer DEFAULT 100, seed bigint DEFAULT 1)
+  RETURNS TABLE(account text, segment_id integer, segment text, confidence float8)
+  AS 'MODULE_PATHNAME', 'segmentation_account_confidence' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10000;
+COMMENT ON FUNCTION account_confidence(text, integer, integer, bigint) IS
+  'How sure each account''s segment is: the share of refits on resamples that put it into the segment matched with its own. NULL for noise. Stores nothing. Needs what segment_model needs.';
 
 CREATE FUNCTION segmentation.score(features float8[], model segmentation.model) RETURNS float8[]
   AS 'MODULE_PATHNAME', 'segmentation_score' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION segmentation.score(float8[], segmentation.model) IS
-  'Position of the nearest segment in the model (from 1), its id, the distance, the margin (d2 - d1) / d2 (NULL with one segment), and 1 where too many features are missing.';
+  'Position of the segment in the model (from 1) and its id (NULL for noise), the distance, the margin (of k-means (d2 - d1) / d2; NULL with one segment), 1 where too many features are missing, and 1 for an outlier.';
+
+CREATE FUNCTION segmentation.standardised_return(price float8, before float8, deviation float8, days float8) RETURNS float8
+  AS 'MODULE_PATHNAME', 'segmentation_standardised_return' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.standardised_return(float8, float8, float8, float8) IS
+  '(price / before - 1) / (deviation * sqrt(days)): a return over some days in units of its deviation, given that of one day. NULL where it is not finite.';
 /* </end connected objects> */
 
 /* <begin connected objects> */
 -- src/lib.rs
 -- requires:
 --   fit
+
+-- The wide relation, one column a feature. Generated by scripts/catalogue; do not edit.
+
+CREATE FUNCTION segmentation_features(
+  segmentation text DEFAULT NULL, as_of timestamptz DEFAULT NULL, level text DEFAULT 'account'
+) RETURNS TABLE(
+  account text,
+  volume_usd float8,
+  trades float8,
+  orders float8,
+  average_trade_usd float8,
+  median_trade_usd float8,
+  p95_trade_usd float8,
+  max_trade_usd float8,
+  trade_size_gini float8,
+  fee_usd float8,
+  fee_bps float8,
+  counterparties float8,
+  volume_trend float8,
+  volume_ratio_7d_28d float8,
+  volume_share float8,
+  flow_share float8,
+  turnover_equity float8,
+  decayed_volume_usd float8,
+  decayed_trades float8,
+  instruments float8,
+  underlyings float8,
+  hhi float8,
+  hhi_normalised float8,
+  entropy float8,
+  entropy_normalised float8,
+  effective_underlyings float8,
+  hhi_kind float8,
+  hhi_venue float8,
+  hhi_collateral float8,
+  share_btc float8,
+  share_eth float8,
+  share_stablecoin float8,
+  long_tail_share float8,
+  share_spot float8,
+  share_future float8,
+  share_perpetual float8,
+  share_option float8,
+  share_leveraged_token float8,
+  share_other float8,
+  count_share_spot float8,
+  count_share_future float8,
+  count_share_perpetual float8,
+  count_share_option float8,
+  count_share_leveraged_token float8,
+  count_share_other float8,
+  put_share float8,
+  put_call_ratio float8,
+  long_vol float8,
+  long_premium float8,
+  premium_bps float8,
+  premium_sold_share float8,
+  net_premium_share float8,
+  combo_share float8,
+  moneyness float8,
+  moneyness_standardised float8,
+  otm_share float8,
+  tail_selling_share float8,
+  days_to_expiry float8,
+  dte_1d_share float8,
+  dte_7d_share float8,
+  dte_30d_share float8,
+  vega_sold float8,
+  gamma_sold float8,
+  theta_sold float8,
+  leveraged_token_days float8,
+  token_leverage float8,
+  declared_leverage float8,
+  declared_leverage_p95 float8,
+  liquidations float8,
+  liquidation_share float8,
+  liquidations_per_day float8,
+  stop_share float8,
+  pnl_usd float8,
+  win_ratio float8,
+  profit_factor float8,
+  pnl_drawdown_usd float8,
+  loss_chasing float8,
+  disposition float8,
+  adding_to_losers float8,
+  short_options_opened float8,
+  sharpe_on_margin float8,
+  sortino_on_margin float8,
+  var_95_on_margin float8,
+  expected_shortfall_95_on_margin float8,
+  sharpe_on_volume float8,
+  sortino_on_volume float8,
+  var_95_on_volume float8,
+  expected_shortfall_95_on_volume float8,
+  risk_appetite_index float8,
+  effective_leverage_p50 float8,
+  effective_leverage_p95 float8,
+  effective_leverage_max float8,
+  gross_leverage float8,
+  margin_use float8,
+  margin_stress float8,
+  liquidation_distance float8,
+  negative_equity float8,
+  funding_usd float8,
+  hedge_ratio float8,
+  return_mean float8,
+  volatility float8,
+  sharpe float8,
+  downside_deviation float8,
+  sortino float8,
+  max_drawdown float8,
+  var_95 float8,
+  expected_shortfall_95 float8,
+  cornish_fisher_var_95 float8,
+  var_99 float8,
+  expected_shortfall_99 float8,
+  cornish_fisher_var_99 float8,
+  beta float8,
+  r_squared float8,
+  idiosyncratic_volatility float8,
+  idiosyncratic_share float8,
+  beta_first_market float8,
+  beta_second_market float8,
+  implied_risk_aversion float8,
+  order_flow_imbalance float8,
+  directionality float8,
+  taker_imbalance float8,
+  maker_ratio float8,
+  decayed_order_flow_imbalance float8,
+  decayed_maker_ratio float8,
+  spread_capture float8,
+  markout_1s float8,
+  markout_10s float8,
+  markout_1m float8,
+  markout_5m float8,
+  markout_1h float8,
+  impact_5m float8,
+  trend_1h float8,
+  trend_1d float8,
+  trend_7d float8,
+  herding float8,
+  toxic_share float8,
+  hour_entropy float8,
+  hour_concentration float8,
+  mean_hour float8,
+  weekend_share float8,
+  burstiness float8,
+  memory float8,
+  holding_hours float8,
+  holding_hours_fifo float8,
+  open_share float8,
+  position_flips float8,
+  active_days float8,
+  tenure_days float8,
+  recency_days float8,
+  trading_frequency float8,
+  trades_per_active_day float8,
+  revenue_usd float8,
+  custom jsonb
+)
+  AS 'MODULE_PATHNAME', 'segmentation_wide' LANGUAGE c STABLE PARALLEL RESTRICTED COST 100000 ROWS 1000;
+COMMENT ON FUNCTION segmentation_features(text, timestamptz, text) IS
+  'Every feature of every account that traded in the look-back before as_of, straight from the source tables, so that features of class O are exact. as_of NULL: end of the last UTC day, not after today, with a trade or a snapshot. level master: accounts rolled up to their masters (source masters); one without a master stands for itself. Features of the market and risk_appetite_index are told against the rows of this relation. custom: the source attributes, as they are now. Reads with your rights (42501). 21000 where a source has several rows for one key, 22023 for an unknown level or an infinite as_of, 42704 unknown, 0A000 for ready-made features.';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs
+-- requires:
+--   wide
+
+-- What a fit may use.
+
+CREATE FUNCTION segmentation.catalogue_of_algorithms()
+  RETURNS TABLE(algorithm text, meaning text, takes_k boolean, new_rows boolean, soft boolean, noise boolean,
+                explains boolean, max_rows bigint, settings text[])
+  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_algorithms' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 12;
+COMMENT ON FUNCTION segmentation.catalogue_of_algorithms() IS 'The rows of the view segmentation.algorithms.';
+
+CREATE VIEW segmentation.algorithms AS
+SELECT c.algorithm, c.meaning, c.takes_k, c.new_rows, c.soft, c.noise, c.explains, c.max_rows, c.settings
+FROM segmentation.catalogue_of_algorithms() c;
+COMMENT ON VIEW segmentation.algorithms IS 'Every algorithm of fit_segmentation: whether k is an argument (otherwise it finds the number of segments), whether accounts that were not in the fit get a segment, whether segment_probabilities answers, whether an account may belong to no segment, whether explain_segment and counterfactual_segment answer, most accounts of a fit (NULL: memory decides), and the keys of its settings.';
+GRANT SELECT ON segmentation.algorithms TO PUBLIC;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs
+-- requires:
+--   algorithms
 
 -- Reading. All of it works on a hot standby, in a read-only transaction and in a parallel worker.
 
@@ -389,7 +816,7 @@ CREATE FUNCTION segment_of(account text, segmentation text DEFAULT NULL, as_of t
   RETURNS text
   AS 'MODULE_PATHNAME', 'segmentation_segment_of_text' LANGUAGE c STABLE PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION segment_of(anyelement, text, timestamptz) IS
-  'Name of the account''s segment. NULL for a NULL or unknown account. With as_of (a UTC midnight): by the active model from the profiles before it. Needs SELECT on <name>_segments, with as_of on <name>_profiles. 55000 without a model.';
+  'Name of the account''s segment; "new" for one with fewer trades than min_trades of the fit. NULL for a NULL or unknown account, for noise, and where too little is known. With as_of (a UTC midnight, else 22023): by the active model from the profiles before it. Needs SELECT on <name>_segments, with as_of on <name>_profiles. 55000 without a model.';
 COMMENT ON FUNCTION segment_of(text, text, timestamptz) IS
   'The same for a literal or a text: converted by the key type''s input function.';
 
@@ -401,6 +828,60 @@ CREATE FUNCTION segment_id_of(account text, segmentation text DEFAULT NULL, as_o
   AS 'MODULE_PATHNAME', 'segmentation_segment_id_of_text' LANGUAGE c STABLE PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION segment_id_of(anyelement, text, timestamptz) IS 'Like segment_of, answering the segment''s id, which is never used again for another segment.';
 COMMENT ON FUNCTION segment_id_of(text, text, timestamptz) IS 'Like segment_of for a text, answering the segment''s id.';
+
+CREATE FUNCTION segment_margin(account anyelement, segmentation text DEFAULT NULL) RETURNS float8
+  AS 'MODULE_PATHNAME', 'segmentation_segment_margin_any' LANGUAGE c STABLE PARALLEL SAFE COST 20;
+CREATE FUNCTION segment_margin(account text, segmentation text DEFAULT NULL) RETURNS float8
+  AS 'MODULE_PATHNAME', 'segmentation_segment_margin_text' LANGUAGE c STABLE PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION segment_margin(anyelement, text) IS
+  'How clearly the account belongs to its segment: 0 on the border to the next one, 1 at the middle. Of k-means (d2 - d1) / d2 of the distances to the nearest two centroids. NULL for a NULL or unknown account, for one that is new or of which too little is known, and with one segment. Needs SELECT on <name>_segments.';
+COMMENT ON FUNCTION segment_margin(text, text) IS 'The same for a literal or a text.';
+
+CREATE FUNCTION segment_probabilities(account anyelement, segmentation text DEFAULT NULL, as_of timestamptz DEFAULT NULL)
+  RETURNS TABLE(segment_id integer, segment text, probability float8)
+  AS 'MODULE_PATHNAME', 'segmentation_segment_probabilities_any' LANGUAGE c STABLE PARALLEL SAFE ROWS 10;
+CREATE FUNCTION segment_probabilities(account text, segmentation text DEFAULT NULL, as_of timestamptz DEFAULT NULL)
+  RETURNS TABLE(segment_id integer, segment text, probability float8)
+  AS 'MODULE_PATHNAME', 'segmentation_segment_probabilities_text' LANGUAGE c STABLE PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION segment_probabilities(anyelement, text, timestamptz) IS
+  'Soft membership, the likeliest segment first: the posterior of a mixture; of k-means softmax(-d^2 / (2 tau^2)) with tau^2 the mean squared distance of the training accounts to their centroids. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. as_of (a UTC midnight, else 22023) NULL: the instant of the last scoring. Needs what segment_model needs. 0A000 where the algorithm knows no probabilities.';
+COMMENT ON FUNCTION segment_probabilities(text, text, timestamptz) IS 'The same for a literal or a text.';
+
+CREATE FUNCTION explain_segment(account anyelement, segmentation text DEFAULT NULL, target text DEFAULT NULL,
+                                as_of timestamptz DEFAULT NULL)
+  RETURNS TABLE(segment text, other_segment text, feature text, unit text, value float8, typical float8,
+                other_typical float8, contribution float8, lead float8, reading text)
+  AS 'MODULE_PATHNAME', 'segmentation_explain_segment_any' LANGUAGE c STABLE PARALLEL SAFE ROWS 20;
+CREATE FUNCTION explain_segment(account text, segmentation text DEFAULT NULL, target text DEFAULT NULL,
+                                as_of timestamptz DEFAULT NULL)
+  RETURNS TABLE(segment text, other_segment text, feature text, unit text, value float8, typical float8,
+                other_typical float8, contribution float8, lead float8, reading text)
+  AS 'MODULE_PATHNAME', 'segmentation_explain_segment_text' LANGUAGE c STABLE PARALLEL SAFE ROWS 20;
+COMMENT ON FUNCTION explain_segment(anyelement, text, text, timestamptz) IS
+  'Why the account is in its segment and not in another (the runner-up, or target: a name, or an id as text): for each feature its value, what is typical in both, and its contribution, positive where it speaks for the segment. Contributions sum to lead: of k-means the squared distance to the other centroid minus that to the own, in the prepared space; of a mixture the difference of the log densities. Largest contributions first. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. Nor with one segment. as_of (a UTC midnight, else 22023) NULL: the instant of the last scoring. Needs what segment_model needs. 42704 no such target, 22023 the account''s own segment, 0A000 where the algorithm''s segments do not compare feature by feature.';
+COMMENT ON FUNCTION explain_segment(text, text, text, timestamptz) IS 'The same for a literal or a text.';
+
+CREATE FUNCTION counterfactual_segment(account anyelement, target text DEFAULT NULL, segmentation text DEFAULT NULL,
+                                       as_of timestamptz DEFAULT NULL)
+  RETURNS TABLE(feature text, unit text, value float8, needed float8, new_segment text, size float8, reading text)
+  AS 'MODULE_PATHNAME', 'segmentation_counterfactual_segment_any' LANGUAGE c STABLE PARALLEL SAFE ROWS 20;
+CREATE FUNCTION counterfactual_segment(account text, target text DEFAULT NULL, segmentation text DEFAULT NULL,
+                                       as_of timestamptz DEFAULT NULL)
+  RETURNS TABLE(feature text, unit text, value float8, needed float8, new_segment text, size float8, reading text)
+  AS 'MODULE_PATHNAME', 'segmentation_counterfactual_segment_text' LANGUAGE c STABLE PARALLEL SAFE ROWS 20;
+COMMENT ON FUNCTION counterfactual_segment(anyelement, text, text, timestamptz) IS
+  'For each feature the smallest change of it alone that puts the account into another segment (or into target: a name, or an id as text), in original units and within the winsorising bounds, smallest first; size is its length in the prepared space before rotation. needed and new_segment are NULL where no value of the feature alone is enough, needed also for categories, which reading tells. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. Errors and rights as explain_segment.';
+COMMENT ON FUNCTION counterfactual_segment(text, text, text, timestamptz) IS 'The same for a literal or a text.';
+
+CREATE FUNCTION segment_standing(account anyelement, segmentation text DEFAULT NULL, as_of timestamptz DEFAULT NULL)
+  RETURNS TABLE(standing text, trades bigint, trades_needed bigint, missing integer, allowed integer, lacks text[])
+  AS 'MODULE_PATHNAME', 'segmentation_segment_standing_any' LANGUAGE c STABLE PARALLEL SAFE ROWS 1;
+CREATE FUNCTION segment_standing(account text, segmentation text DEFAULT NULL, as_of timestamptz DEFAULT NULL)
+  RETURNS TABLE(standing text, trades bigint, trades_needed bigint, missing integer, allowed integer, lacks text[])
+  AS 'MODULE_PATHNAME', 'segmentation_segment_standing_text' LANGUAGE c STABLE PARALLEL SAFE ROWS 1;
+COMMENT ON FUNCTION segment_standing(anyelement, text, timestamptz) IS
+  'Whether the account gets a segment, and what is lacking where it does not: assigned, new (fewer trades than min_trades of the fit), insufficient (more features missing than the 40 % allowed) or noise. trades_needed: the fewest further trades that may change it, NULL where trades do not. lacks: the features that are not known, with the observations they take. No row for a NULL or unknown account. as_of (a UTC midnight, else 22023) NULL: the instant of the last scoring. Needs what segment_model needs.';
+COMMENT ON FUNCTION segment_standing(text, text, timestamptz) IS 'The same for a literal or a text.';
 
 CREATE FUNCTION segment_model(segmentation text DEFAULT NULL, version integer DEFAULT NULL) RETURNS segmentation.model
   AS 'MODULE_PATHNAME', 'segmentation_segment_model' LANGUAGE c STABLE PARALLEL SAFE COST 100;
@@ -429,21 +910,114 @@ COMMENT ON FUNCTION assign_segment(jsonb, text) IS 'Segment of features given by
 
 CREATE FUNCTION segment_profiles(segmentation text DEFAULT NULL, version integer DEFAULT NULL)
   RETURNS TABLE(segment_id integer, segment text, accounts bigint, share float8, volume_share float8, feature text,
-                unit text, q25 float8, median float8, q75 float8, z float8, lift float8)
+                unit text, q25 float8, median float8, q75 float8, z float8, lift float8, effect float8,
+                p_adjusted float8)
   AS 'MODULE_PATHNAME', 'segmentation_segment_profiles' LANGUAGE c STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION segment_profiles(text, integer) IS
-  'What is typical of each segment, in original units: quartiles of each feature, z = (median - median of all) / (1.4826 MAD of all), lift = mean / mean of all. NULL where a figure is not defined.';
+  'What is typical of each segment, in original units: quartiles of each feature, z = (median - median of all) / (1.4826 MAD of all), lift = mean / mean of all. NULL where a figure is not defined. effect: Cliff''s delta of the segment against all other accounts, the chance that an account here has more minus the chance that it has less, -1 to 1. p_adjusted: of the Mann-Whitney test of the same, after Benjamini and Hochberg over all segments and features of the model.';
+
+CREATE FUNCTION segment_rules(segmentation text DEFAULT NULL, version integer DEFAULT NULL)
+  RETURNS TABLE(segment_id integer, segment text, rule text, precision_held_out float8, coverage_held_out float8,
+                fidelity float8, verdict text)
+  AS 'MODULE_PATHNAME', 'segmentation_segment_rules' LANGUAGE c STABLE PARALLEL SAFE ROWS 8;
+COMMENT ON FUNCTION segment_rules(text, integer) IS
+  'The segments in a tree of at most three questions over raw features (CART, Gini), grown on two thirds of the accounts. On the held-out third: fidelity, the share of accounts for which the rules say what the model says (below 0.85: low fidelity); precision, of the accounts the rules put into the segment the share that is in it; coverage, of the accounts of the segment the share that the rules find. No row with one segment. Needs what segment_model needs.';
+
+CREATE FUNCTION segment_rules_sql(segmentation text DEFAULT NULL, version integer DEFAULT NULL) RETURNS text
+  AS 'MODULE_PATHNAME', 'segmentation_segment_rules_sql' LANGUAGE c STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION segment_rules_sql(text, integer) IS
+  'The same rules as one SQL CASE expression over columns named as the features, which any PostgreSQL runs without this extension. NULL, NaN and infinities are missing. NULL with one segment.';
 
 CREATE FUNCTION adjusted_rand_index(text[], text[]) RETURNS float8
   AS 'MODULE_PATHNAME', 'segmentation_adjusted_rand_index' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION adjusted_rand_index(text[], text[]) IS
   'Agreement of two labellings of the same rows: 1 equal, 0 as by chance (Hubert and Arabie 1985). NULL elements are a label of their own. 22023 where the lengths differ, NULL for empty arrays.';
+
+CREATE FUNCTION adjusted_mutual_information(text[], text[]) RETURNS float8
+  AS 'MODULE_PATHNAME', 'segmentation_adjusted_mutual_information' LANGUAGE c IMMUTABLE STRICT PARALLEL RESTRICTED COST 5000;
+COMMENT ON FUNCTION adjusted_mutual_information(text[], text[]) IS
+  'Agreement of two labellings of the same rows by what one tells of the other: 1 equal, 0 as by chance (Vinh, Epps and Bailey 2010; arithmetic mean of the entropies, as scikit-learn). NULL elements are a label of their own. 22023 where the lengths differ, NULL for empty arrays.';
+
+CREATE FUNCTION variation_of_information(text[], text[]) RETURNS float8
+  AS 'MODULE_PATHNAME', 'segmentation_variation_of_information' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION variation_of_information(text[], text[]) IS
+  'Distance of two labellings of the same rows in nats: H(a) + H(b) - 2 I(a; b), 0 where equal (Meila 2007). NULL elements are a label of their own. 22023 where the lengths differ, NULL for empty arrays.';
 /* </end connected objects> */
 
 /* <begin connected objects> */
 -- src/lib.rs
 -- requires:
 --   read
+
+-- The life of a model: candidate, active, retired, rejected. Each change is an event in segmentation.events.
+
+CREATE FUNCTION activate_model(segmentation text, version integer, force boolean DEFAULT false, reason text DEFAULT NULL)
+  RETURNS integer
+  AS 'MODULE_PATHNAME', 'segmentation_activate_model' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION activate_model(text, integer, boolean, text) IS
+  'Makes a candidate or retired version the active one: scores all accounts as they are now, gives them its segments with the ids and names they have, and retires the version before it, in one transaction. Answers the version. Takes INSERT, UPDATE and DELETE on the segmentation''s tables. 42704 no such version, 55000 where it is active already, was rejected, or fewer of the common accounts than min_overlap would keep their segment: then force => true takes a reason (22023 without).';
+
+CREATE FUNCTION rollback_model(segmentation text, reason text DEFAULT NULL) RETURNS integer
+  AS 'MODULE_PATHNAME', 'segmentation_rollback_model' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION rollback_model(text, text) IS
+  'Makes the version active again that was active before the active one, whatever the overlap, and answers its number. Called again, it goes one further back; rejected versions are passed over. 55000 where there is none.';
+
+CREATE FUNCTION reject_model(segmentation text, version integer, reason text) RETURNS void
+  AS 'MODULE_PATHNAME', 'segmentation_reject_model' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION reject_model(text, integer, text) IS
+  'Rejects a candidate or retired version for good: it can still be read, never activated. 22023 without a reason, 55000 for the active version or one that is rejected already.';
+
+CREATE FUNCTION rename_segment(segmentation text, segment_id integer, name text, reason text DEFAULT NULL) RETURNS void
+  AS 'MODULE_PATHNAME', 'segmentation_rename_segment' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION rename_segment(text, integer, text, text) IS
+  'Gives a segment a name, in all versions that have it and in those that will: refits keep it with the id. 42704 no such segment, 42710 where a version has another segment of that name, 22023 for an empty name, one of more than 200 characters, and "new".';
+
+CREATE FUNCTION alter_segmentation(segmentation text, min_overlap float8 DEFAULT NULL, reason text DEFAULT NULL) RETURNS void
+  AS 'MODULE_PATHNAME', 'segmentation_alter' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION alter_segmentation(text, float8, text) IS
+  'Changes what is not NULL. min_overlap, from 0 to 1: below this share of common accounts that keep their segment, a model is activated only with force. Only its owner may (42501).';
+
+CREATE FUNCTION compare_models(segmentation text, a integer, b integer)
+  RETURNS TABLE(segment_id_a integer, segment_a text, segment_id_b integer, segment_b text, moves boolean,
+                accounts bigint, volume_usd float8, share float8)
+  AS 'MODULE_PATHNAME', 'segmentation_compare_models' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 50;
+COMMENT ON FUNCTION compare_models(text, integer, integer) IS
+  'Scores all accounts as they are now by two versions and counts them by both segments; share is of all accounts. moves: the ids differ. Where an account is in no segment, the id is NULL and the name says why: new, noise, insufficient_data, or NULL where it has no trades in that version''s look-back. volume_usd is that of the look-back of a (of b where a has none); NULL for ready-made features. Writes temporary tables only.';
+
+CREATE FUNCTION moved_accounts(segmentation text, a integer, b integer)
+  RETURNS TABLE(account text, segment_id_a integer, segment_a text, segment_id_b integer, segment_b text, volume_usd float8)
+  AS 'MODULE_PATHNAME', 'segmentation_moved_accounts' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 1000;
+COMMENT ON FUNCTION moved_accounts(text, integer, integer) IS
+  'The accounts behind the rows of compare_models that move, in the order of their keys.';
+
+CREATE FUNCTION segment_changes(segmentation text, a integer, b integer)
+  RETURNS TABLE(change text, segments_a integer[], segments_b integer[], accounts bigint, jaccard float8)
+  AS 'MODULE_PATHNAME', 'segmentation_segment_changes' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 20;
+COMMENT ON FUNCTION segment_changes(text, integer, integer) IS
+  'What became of the segments of version a in version b, by the accounts that both put into a segment now: kept, split, merged, dissolved, new. accounts: that both sides share. jaccard: accounts in both over accounts in either. What a fit found when it was made is in segmentation.segment_changes.';
+
+CREATE FUNCTION export_model(segmentation text, version integer DEFAULT NULL, min_accounts integer DEFAULT 20,
+                             mask boolean DEFAULT false) RETURNS jsonb
+  AS 'MODULE_PATHNAME', 'segmentation_export_model' LANGUAGE c STABLE PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION export_model(text, integer, integer, boolean) IS
+  'A model as JSON, with exact numbers, for import_model; the active one where no version is given. 42501 where it tells of fewer than min_accounts accounts: a smaller segment, noise or rule, winsorising bounds or the reach of a segment that fewer lie beyond, quantiles of features scaled by rank, a feature or category that fewer of a group have, a feature of which most of a group have one value, the rows that dbscan and hdbscan keep, trimmed centres. With mask it is a summary then: sizes, quartiles and means of at least min_accounts accounts with three digits, for reading, not for import_model. min_accounts => 1 exports it all.';
+
+CREATE FUNCTION import_model(segmentation text, model jsonb, reason text DEFAULT NULL) RETURNS integer
+  AS 'MODULE_PATHNAME', 'segmentation_import_model' LANGUAGE c VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION import_model(text, jsonb, text) IS
+  'Stores what export_model gave as a new candidate and answers its version. Its segments get new ids, unless the segmentation has a model of the same content: then that one''s. 22023 for anything that is not such an export, above 32 MB, masked, or with features that the segmentation does not have. Needs what fit_segmentation with activate => false needs.';
+
+CREATE FUNCTION reproduce_model(segmentation text, version integer DEFAULT NULL)
+  RETURNS TABLE("check" text, expected text, found text, equal boolean)
+  AS 'MODULE_PATHNAME', 'segmentation_reproduce_model' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 20;
+COMMENT ON FUNCTION reproduce_model(text, integer) IS
+  'Fits a version again from what is stored with it (as_of, look-back, features, seed, parameters) and compares: the extension''s version, the rows and their hash, the features, the market, the segments, and the hash of the whole model without ids, names and warnings. Stores nothing. Writes temporary tables only.';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs
+-- requires:
+--   models
 
 -- Staying current.
 
@@ -467,16 +1041,52 @@ COMMENT ON FUNCTION segment_trades() IS
 -- requires:
 --   watch
 
--- Trying it out.
+-- Trying it out: a simulated venue. With the same accounts, days, seed, noise and crash_day all of these belong together.
 
 CREATE FUNCTION simulate_trades(
-  accounts integer DEFAULT 300, days integer DEFAULT 60, seed bigint DEFAULT 1, noise float8 DEFAULT 0
+  accounts integer DEFAULT 300, days integer DEFAULT 60, seed bigint DEFAULT 1, noise float8 DEFAULT 0,
+  crash_day integer DEFAULT NULL
 ) RETURNS TABLE(trade_id bigint, account_id text, executed_at timestamptz, instrument text, underlying text, kind text,
                 side text, quantity float8, price float8, notional_usd float8, fee_usd float8, is_maker boolean,
-                archetype text)
-  AS 'MODULE_PATHNAME', 'segmentation_simulate_trades' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 60000;
-COMMENT ON FUNCTION simulate_trades(integer, integer, bigint, float8) IS
-  'Trades of planted archetypes on a derivatives venue, with the true label; the same rows for the same arguments. noise: 0 little, 1 much. 22023 outside 1 to 10,000,000 accounts, 1 to 3,650 days, noise 0 to 10.';
+                archetype text, order_id text, counterparty text, venue text, collateral text, contract_size float8,
+                inverse boolean, strike float8, expiry timestamptz, option_type text, underlying_price float8,
+                implied_volatility float8, token_factor float8, leverage float8, realised_pnl_usd float8,
+                is_liquidation boolean, order_type text, combo_id text, own_flow_usd float8,
+                others_flow_usd float8, is_toxic boolean)
+  AS 'MODULE_PATHNAME', 'segmentation_simulate_trades' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 60000;
+COMMENT ON FUNCTION simulate_trades(integer, integer, bigint, float8, integer) IS
+  'Trades of planted archetypes on a derivatives venue from 2024-01-01, with the true label; the same rows for the same arguments, NULL is the default. noise: 0 little, 1 much. crash_day: day, 1 the first, on which every underlying falls by 12 to 30 %; NULL none. quantity in contracts of contract_size units, or USD where inverse; realised_pnl_usd against the average cost, NULL where nothing is closed; what an expiry pays is no trade. own_flow_usd, others_flow_usd: what the account, and all others on the venue, bought less what they sold of the instrument in these 5 minutes; is_toxic: the others so one-sided as in about 10 % of them. The others are a process of seed, instrument, time and prices, whatever the accounts. 22023 outside 1 to 10,000,000 accounts, 1 to 3,650 days, noise 0 to 10, crash_day 1 to days.';
+
+CREATE FUNCTION simulate_snapshots(
+  accounts integer DEFAULT 300, days integer DEFAULT 60, seed bigint DEFAULT 1, noise float8 DEFAULT 0,
+  crash_day integer DEFAULT NULL
+) RETURNS TABLE(account_id text, taken_at timestamptz, equity_usd float8, flow_usd float8, initial_margin_usd float8,
+                maintenance_margin_usd float8, gross_notional_usd float8, delta_usd float8, gross_delta_usd float8,
+                net_delta_usd float8, liquidation_distance float8, funding_usd float8)
+  AS 'MODULE_PATHNAME', 'segmentation_simulate_snapshots' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 15000;
+COMMENT ON FUNCTION simulate_snapshots(integer, integer, bigint, float8, integer) IS
+  'Equity, margin and exposure of the accounts of simulate_trades with the same arguments, at 23:59 UTC of each day from the first trade on; the columns are the arguments of account_snapshot. NULL is the default; 22023 as simulate_trades.';
+
+CREATE FUNCTION simulate_quotes(
+  accounts integer DEFAULT 300, days integer DEFAULT 60, seed bigint DEFAULT 1, noise float8 DEFAULT 0,
+  crash_day integer DEFAULT NULL
+) RETURNS TABLE(instrument text, quoted_at timestamptz, bid float8, ask float8)
+  AS 'MODULE_PATHNAME', 'segmentation_simulate_quotes' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 360000;
+COMMENT ON FUNCTION simulate_quotes(integer, integer, bigint, float8, integer) IS
+  'Quotes of the instruments of simulate_trades with the same arguments: 1 s before each trade and 1 s, 10 s, 1 min, 5 min and 1 h after it, until the expiry; trade by trade, not in time order. A quote depends on instrument and time alone. NULL is the default; 22023 as simulate_trades.';
+
+CREATE FUNCTION simulate_prices(days integer DEFAULT 60, seed bigint DEFAULT 1, crash_day integer DEFAULT NULL)
+  RETURNS TABLE(underlying text, priced_at timestamptz, price float8)
+  AS 'MODULE_PATHNAME', 'segmentation_simulate_prices' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 17000;
+COMMENT ON FUNCTION simulate_prices(integer, bigint, integer) IS
+  'Hourly index prices in USD of the underlyings of simulate_trades with the same days, seed and crash_day. NULL is the default; 22023 as simulate_trades.';
+
+CREATE FUNCTION simulate_instruments(days integer DEFAULT 60, seed bigint DEFAULT 1)
+  RETURNS TABLE(instrument text, kind text, underlying text, strike float8, expiry timestamptz, option_type text,
+                contract_size float8, inverse boolean, token_factor float8)
+  AS 'MODULE_PATHNAME', 'segmentation_simulate_instruments' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 6000;
+COMMENT ON FUNCTION simulate_instruments(integer, bigint) IS
+  'Every instrument that simulate_trades can print with the same days and seed, traded or not. No rows for a NULL argument; 22023 as simulate_trades.';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -496,6 +1106,34 @@ FROM segmentation.definition d
 WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT');
 COMMENT ON VIEW segmentation.segmentations IS 'Segmentations whose segments you may read.';
 
+-- A column that is gone, or has another name now, had rights that nobody knows any more: what models tell of it is for the owner of the
+-- segments, and for whoever may read the whole relation.
+CREATE VIEW segmentation.hidden_attributes WITH (security_barrier) AS
+SELECT s.segmentation
+FROM segmentation.source s
+JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) s.segmentation
+CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(s.options OPERATOR(pg_catalog.->) 'features') AS f(j)
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) s.relation AND NOT a.attisdropped
+                                   AND a.attname OPERATOR(pg_catalog.=) (f.j OPERATOR(pg_catalog.->>) 'column')::pg_catalog.name
+WHERE s.role OPERATOR(pg_catalog.=) 'attributes'
+  AND pg_catalog.has_table_privilege(d.segments, 'SELECT')
+  AND CASE WHEN a.attnum IS NULL
+           THEN NOT coalesce(pg_catalog.has_table_privilege(s.relation, 'SELECT') AND NOT pg_catalog.row_security_active(s.relation), false)
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c
+                            WHERE c.oid OPERATOR(pg_catalog.=) d.segments AND pg_catalog.pg_has_role(c.relowner, 'USAGE'))
+           ELSE NOT pg_catalog.has_column_privilege(s.relation, a.attnum, 'SELECT') OR pg_catalog.row_security_active(s.relation) END;
+COMMENT ON VIEW segmentation.hidden_attributes IS 'Segmentations whose segments you may read, with features of attributes that you may not read: what a model tells of them is in no profile.';
+
+CREATE VIEW segmentation.readable WITH (security_barrier) AS
+SELECT d.name AS segmentation
+FROM segmentation.definition d
+WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
+  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT')
+  AND NOT pg_catalog.row_security_active(d.segments)
+  AND NOT pg_catalog.row_security_active(coalesce(d.profiles, d.source))
+  AND NOT EXISTS (SELECT FROM segmentation.hidden_attributes h WHERE h.segmentation OPERATOR(pg_catalog.=) d.name);
+COMMENT ON VIEW segmentation.readable IS 'Segmentations whose models you may read: those whose profiles (or ready-made features), segments and source of attributes you may read.';
+
 CREATE VIEW segmentation.models WITH (security_barrier) AS
 SELECT f.segmentation, f.version, f.version OPERATOR(pg_catalog.=) d.active_version AS active, f.accounts,
        pg_catalog.jsonb_array_length(m.j OPERATOR(pg_catalog.->) 'segments') AS k,
@@ -503,39 +1141,72 @@ SELECT f.segmentation, f.version, f.version OPERATOR(pg_catalog.=) d.active_vers
        (m.j OPERATOR(pg_catalog.#>>) '{quality,inertia}')::pg_catalog.float8 AS inertia,
        m.j OPERATOR(pg_catalog.->) 'quality' AS quality,
        m.j OPERATOR(pg_catalog.->) 'provenance' AS provenance,
-       f.model, f.created_at, f.created_by
+       f.model, f.created_at, f.created_by, f.state, f.hash
 FROM segmentation.fit f
 JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
-CROSS JOIN LATERAL (SELECT (f.model::pg_catalog.text)::pg_catalog.jsonb AS j) m
-WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
-  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT')
-  AND NOT pg_catalog.row_security_active(d.segments)
-  AND NOT pg_catalog.row_security_active(coalesce(d.profiles, d.source));
-COMMENT ON VIEW segmentation.models IS 'Models of segmentations whose profiles (or ready-made features) and segments you may read.';
+JOIN segmentation.readable r ON r.segmentation OPERATOR(pg_catalog.=) d.name
+CROSS JOIN LATERAL (SELECT (f.model::pg_catalog.text)::pg_catalog.jsonb AS j) m;
+COMMENT ON VIEW segmentation.models IS 'Models of segmentations whose profiles (or ready-made features), segments and source of attributes you may read. model is as it was stored, with the names of that time.';
 
 CREATE VIEW segmentation.segments WITH (security_barrier) AS
 SELECT f.segmentation, f.version AS model_version,
-       (s.j OPERATOR(pg_catalog.->>) 'id')::integer AS segment_id,
-       s.j OPERATOR(pg_catalog.->>) 'name' AS segment,
+       n.segment_id, n.name AS segment,
        (s.j OPERATOR(pg_catalog.->>) 'accounts')::bigint AS accounts,
        (s.j OPERATOR(pg_catalog.->>) 'share')::pg_catalog.float8 AS share,
        (s.j OPERATOR(pg_catalog.->>) 'volume_share')::pg_catalog.float8 AS volume_share,
-       s.j OPERATOR(pg_catalog.->>) 'description' AS description
+       s.j OPERATOR(pg_catalog.->>) 'description' AS description,
+       n.renamed_by_user, n.first_version
 FROM segmentation.fit f
 JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
                               AND d.active_version OPERATOR(pg_catalog.=) f.version
+JOIN segmentation.readable r ON r.segmentation OPERATOR(pg_catalog.=) d.name
 CROSS JOIN LATERAL pg_catalog.jsonb_array_elements((f.model::pg_catalog.text)::pg_catalog.jsonb OPERATOR(pg_catalog.->) 'segments') AS s(j)
-WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
-  AND pg_catalog.has_table_privilege(coalesce(d.profiles, d.source), 'SELECT')
-  AND NOT pg_catalog.row_security_active(d.segments)
-  AND NOT pg_catalog.row_security_active(coalesce(d.profiles, d.source));
+JOIN segmentation.segment n ON n.segmentation OPERATOR(pg_catalog.=) f.segmentation
+                           AND n.segment_id OPERATOR(pg_catalog.=) (s.j OPERATOR(pg_catalog.->>) 'id')::integer;
 COMMENT ON VIEW segmentation.segments IS 'Segments of the active models you may read.';
 
-CREATE VIEW segmentation.features AS
-SELECT c.feature, c.feature_group, c.unit, c.class, c.needs, c.transform, c.in_fit, c.label, c.meaning
-FROM segmentation.catalogue_of_features() c;
-COMMENT ON VIEW segmentation.features IS 'Every feature: unit, class of its state (G group, M monoid, O ordered), inputs of trade(...) it needs, default transform, whether a fit uses it, meaning.';
+CREATE VIEW segmentation.segment_names WITH (security_barrier) AS
+SELECT n.segmentation, n.segment_id, n.name AS segment, n.renamed_by_user, n.first_version, n.last_version, n.dissolved_in
+FROM segmentation.segment n
+JOIN segmentation.readable r ON r.segmentation OPERATOR(pg_catalog.=) n.segmentation;
+COMMENT ON VIEW segmentation.segment_names IS 'Every segment that a segmentation whose models you may read has or had: its name, the first and the last version with it, and the version whose activation ended it.';
 
-GRANT SELECT ON segmentation.segmentations, segmentation.models, segmentation.segments, segmentation.features TO PUBLIC;
+CREATE VIEW segmentation.events WITH (security_barrier) AS
+SELECT e.segmentation, e.number, e.version, e.event, e.from_state, e.to_state, e.at, e.by, e.login, e.reason, e.details
+FROM segmentation.event e
+WHERE (EXISTS (SELECT FROM segmentation.readable r WHERE r.segmentation OPERATOR(pg_catalog.=) e.segmentation)
+       AND NOT EXISTS (SELECT FROM segmentation.event x
+                       WHERE x.segmentation OPERATOR(pg_catalog.=) e.segmentation
+                         AND x.event OPERATOR(pg_catalog.=) 'drop' AND x.number OPERATOR(pg_catalog.>=) e.number))
+   OR EXISTS (SELECT FROM pg_catalog.pg_extension x
+              WHERE x.extname OPERATOR(pg_catalog.=) 'pg_segmentation' AND pg_catalog.pg_has_role(x.extowner, 'USAGE'));
+COMMENT ON VIEW segmentation.events IS 'What happened to the segmentations whose models you may read: who, when, why. by: the role whose rights counted; login: the one that connected. Events of dropped segmentations are shown to the owner of the extension and to superusers.';
+
+CREATE VIEW segmentation.segment_changes WITH (security_barrier) AS
+SELECT e.segmentation, e.version, (e.details OPERATOR(pg_catalog.->>) 'against')::integer AS against,
+       c.j OPERATOR(pg_catalog.->>) 'change' AS change,
+       ARRAY(SELECT i::integer FROM pg_catalog.jsonb_array_elements_text(c.j OPERATOR(pg_catalog.->) 'old') AS i) AS old_segments,
+       ARRAY(SELECT i::integer FROM pg_catalog.jsonb_array_elements_text(c.j OPERATOR(pg_catalog.->) 'new') AS i) AS new_segments,
+       (c.j OPERATOR(pg_catalog.->>) 'accounts')::bigint AS accounts,
+       (c.j OPERATOR(pg_catalog.->>) 'jaccard')::pg_catalog.float8 AS jaccard
+FROM segmentation.events e
+CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(e.details OPERATOR(pg_catalog.->) 'changes') AS c(j)
+WHERE e.event OPERATOR(pg_catalog.=) 'fit';
+COMMENT ON VIEW segmentation.segment_changes IS 'What each fit made of the segments of the model that was active then: kept, split, merged, dissolved, new.';
+
+CREATE VIEW segmentation.sources WITH (security_barrier) AS
+SELECT s.segmentation, s.role, s.relation, s.columns, s.options
+FROM segmentation.source s
+JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) s.segmentation
+WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT');
+COMMENT ON VIEW segmentation.sources IS 'Relations beside the trades of segmentations whose segments you may read.';
+
+CREATE VIEW segmentation.features AS
+SELECT c.feature, c.feature_group, c.unit, c.class, c.needs, c.transform, c.in_fit, c.label, c.meaning,
+       c.at_least, c.formula, c.source, c.absence
+FROM segmentation.catalogue_of_features() c;
+COMMENT ON VIEW segmentation.features IS 'Every feature: unit, class of its state (G group, M monoid, O ordered, J joined to a market), inputs it needs (arguments of trade(...); snapshot.* are those of account_snapshot(...), market.* what is known of the venue), default transform, whether a fit uses it by default, meaning, least observations, formula, source of the formula, and of what an account without a value has none (NULL: the value is only not known).';
+
+GRANT SELECT ON segmentation.segmentations, segmentation.sources, segmentation.hidden_attributes, segmentation.readable, segmentation.models, segmentation.segments, segmentation.segment_names, segmentation.events, segmentation.segment_changes, segmentation.features TO PUBLIC;
 /* </end connected objects> */
 

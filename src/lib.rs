@@ -25,9 +25,14 @@ pgrx::extension_sql_file!("../sql/install/10-types.sql", name = "types", require
 pgrx::extension_sql_file!("../sql/install/20-catalogue.sql", name = "catalogue", requires = ["types"]);
 pgrx::extension_sql_file!("../sql/install/30-trade.sql", name = "trade", requires = ["catalogue"]);
 pgrx::extension_sql_file!("../sql/install/31-profile.sql", name = "profile", requires = ["trade"]);
-pgrx::extension_sql_file!("../sql/install/40-declare.sql", name = "declare", requires = ["profile"]);
+pgrx::extension_sql_file!("../sql/install/32-instrument.sql", name = "instrument", requires = ["profile"]);
+pgrx::extension_sql_file!("../sql/install/33-snapshot.sql", name = "snapshot", requires = ["instrument"]);
+pgrx::extension_sql_file!("../sql/install/40-declare.sql", name = "declare", requires = ["snapshot"]);
 pgrx::extension_sql_file!("../sql/install/50-fit.sql", name = "fit", requires = ["declare"]);
-pgrx::extension_sql_file!("../sql/install/60-read.sql", name = "read", requires = ["fit"]);
-pgrx::extension_sql_file!("../sql/install/70-watch.sql", name = "watch", requires = ["read"]);
+pgrx::extension_sql_file!("../sql/install/55-features.sql", name = "wide", requires = ["fit"]);
+pgrx::extension_sql_file!("../sql/install/56-algorithms.sql", name = "algorithms", requires = ["wide"]);
+pgrx::extension_sql_file!("../sql/install/60-read.sql", name = "read", requires = ["algorithms"]);
+pgrx::extension_sql_file!("../sql/install/65-models.sql", name = "models", requires = ["read"]);
+pgrx::extension_sql_file!("../sql/install/70-watch.sql", name = "watch", requires = ["models"]);
 pgrx::extension_sql_file!("../sql/install/80-simulate.sql", name = "simulate", requires = ["watch"]);
 pgrx::extension_sql_file!("../sql/install/90-views.sql", name = "views", requires = ["simulate"], finalize);

@@ -20,6 +20,26 @@ COMMENT ON FUNCTION segmentation.trade_out(segmentation.trade) IS 'Output functi
 COMMENT ON FUNCTION segmentation.trade_recv(internal) IS 'Binary input function of segmentation.trade; checks every length.';
 COMMENT ON FUNCTION segmentation.trade_send(segmentation.trade) IS 'Binary output function of segmentation.trade; its bytes.';
 
+CREATE TYPE segmentation.account_snapshot;
+CREATE FUNCTION segmentation.account_snapshot_in(cstring) RETURNS segmentation.account_snapshot
+  AS 'MODULE_PATHNAME', 'segmentation_snapshot_in' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.account_snapshot_out(segmentation.account_snapshot) RETURNS cstring
+  AS 'MODULE_PATHNAME', 'segmentation_snapshot_out' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.account_snapshot_recv(internal) RETURNS segmentation.account_snapshot
+  AS 'MODULE_PATHNAME', 'segmentation_snapshot_recv' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION segmentation.account_snapshot_send(segmentation.account_snapshot) RETURNS bytea
+  AS 'MODULE_PATHNAME', 'segmentation_snapshot_send' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+CREATE TYPE segmentation.account_snapshot (
+  INPUT = segmentation.account_snapshot_in, OUTPUT = segmentation.account_snapshot_out,
+  RECEIVE = segmentation.account_snapshot_recv, SEND = segmentation.account_snapshot_send,
+  INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = extended
+);
+COMMENT ON TYPE segmentation.account_snapshot IS 'Equity, margin and exposure of one account at one time, as account_snapshot(...) makes it. Version byte first; text form is \x and hexadecimal digits.';
+COMMENT ON FUNCTION segmentation.account_snapshot_in(cstring) IS 'Input function of segmentation.account_snapshot; 22P02, 22P03 or XX001 for anything it did not print itself.';
+COMMENT ON FUNCTION segmentation.account_snapshot_out(segmentation.account_snapshot) IS 'Output function of segmentation.account_snapshot; exact.';
+COMMENT ON FUNCTION segmentation.account_snapshot_recv(internal) IS 'Binary input function of segmentation.account_snapshot; checks every length.';
+COMMENT ON FUNCTION segmentation.account_snapshot_send(segmentation.account_snapshot) IS 'Binary output function of segmentation.account_snapshot; its bytes.';
+
 CREATE TYPE segmentation.account_profile;
 CREATE FUNCTION segmentation.account_profile_in(cstring) RETURNS segmentation.account_profile
   AS 'MODULE_PATHNAME', 'segmentation_profile_in' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;

@@ -9,13 +9,13 @@ use crate::sql_function;
 use segmentation::profile::State;
 
 sql_function!("segmentation_profile_add", 2, profile_add);
+sql_function!("segmentation_profile_add_snapshot", 2, profile_add_snapshot);
 sql_function!("segmentation_rollup_add", 2, rollup_add);
 sql_function!("segmentation_profile_combine", 2, combine);
 sql_function!("segmentation_profile_serialize", 1, serialize);
 sql_function!("segmentation_profile_deserialize", 2, deserialize);
 sql_function!("segmentation_profile_final", 1, finish);
 
-/// A NULL trade or profile is none: over nothing but NULLs the state stays NULL, and so does the answer.
 /// A NULL trade or profile is none: over nothing but NULLs the state stays NULL, and so does the answer.
 fn add(call: &Call, f: impl FnOnce(&mut State<PgAlloc>, &[u8]) -> segmentation::Result<()>) -> Result<Option<Raw>> {
     let Some(bytes) = call.bytes(1) else {
@@ -29,6 +29,10 @@ fn add(call: &Call, f: impl FnOnce(&mut State<PgAlloc>, &[u8]) -> segmentation::
 
 fn profile_add(call: &Call) -> Result<Option<Raw>> {
     add(call, |state, bytes| state.add_trade(bytes))
+}
+
+fn profile_add_snapshot(call: &Call) -> Result<Option<Raw>> {
+    add(call, |state, bytes| state.add_snapshot(bytes))
 }
 
 fn rollup_add(call: &Call) -> Result<Option<Raw>> {

@@ -1,13 +1,14 @@
 //! Scoring with a model as a value, or by the name of a segmentation.
 
 use crate::api::catalogue;
+use crate::api::models::names::NEW;
 use crate::pg::call::Call;
 use crate::pg::datum;
 use crate::pg::error::{Failure, Result};
 use crate::pg::lookup;
 use crate::sql_function;
 use segmentation::model::{Assignment, Model};
-use segmentation::profile::features::{index_of, values};
+use segmentation::profile::features::{index_of, select, Market};
 use serde_json::Value;
 
 sql_function!("segmentation_score", 2, score);
@@ -28,9 +29,13 @@ pub struct Site {
 }
 
 impl Site {
-    /// The model given as a value in argument `i`. Compared as it is stored, compressed or toasted: equal bytes are an
-    /// equal model, and decompressing it for every row would cost more than scoring.
+    /// The model given as a value in argument `i`. Where it may be another one in the next row it is compared as it is
+    /// stored, compressed or toasted: equal bytes are an equal model, and decompressing it for every row would cost more
+    /// than scoring.
     fn value(&mut self, call: &Call, i: usize) -> Result<()> {
+        if self.model.is_some() && call.constant(i) {
+            return Ok(());
+        }
         let Some(given) = call.raw(i) else { return Ok(()) };
         let key = datum::stored_bytes(given);
         if self.model.is_none() || self.key != key {
@@ -71,10 +76,10 @@ impl Site {
     }
 }
 
-/// The segment's name; `None` where too much is missing to say.
+/// The segment's name; `None` where too much is missing to say, and for noise.
 pub fn name_of(assigned: Option<(Assignment, &Model)>) -> Option<String> {
     let (assignment, model) = assigned?;
-    (!assignment.insufficient).then(|| model.segments[assignment.index].name.clone())
+    assignment.index.filter(|_| !assignment.insufficient).map(|index| model.segments[index].name.clone())
 }
 
 fn assign_vector(call: &Call) -> Result<Option<String>> {
@@ -111,42 +116,58 @@ fn assign_profile(call: &Call) -> Result<Option<String>> {
 
 /// Scores a profile by a model of the catalogue's features.
 pub fn of_profile(profile: &[u8], model: &Model, as_of: Option<i64>) -> Result<Assignment> {
-    let values = values(&mut crate::api::types::read_profile(profile)?, as_of);
-    let row: Vec<f64> = model
-        .feature_names()
-        .into_iter()
-        .map(|name| {
-            index_of(name).map(|i| values[i].value.unwrap_or(f64::NAN)).ok_or_else(|| {
-                Failure::invalid(format!("the model's feature \"{name}\" is not a feature of profiles"))
-                    .hint("this model was fitted on ready-made features: pass them as float8[] or jsonb")
-            })
-        })
-        .collect::<Result<_>>()?;
+    let row = built_in_values(profile, &model.feature_names(), as_of, model.provenance.market.as_ref())?;
     Ok(model.assign(&row)?)
 }
 
-/// For the statements that write segments: [place from 1, id, distance, margin, 1 where insufficient].
+/// The named features of a profile, NaN where there is no value.
+pub fn built_in_values(
+    profile: &[u8],
+    names: &[&str],
+    as_of: Option<i64>,
+    market: Option<&Market>,
+) -> Result<Vec<f64>> {
+    let places = names
+        .iter()
+        .map(|name| {
+            index_of(name).ok_or_else(|| {
+                Failure::invalid(format!("the model's feature \"{name}\" is not a feature of profiles"))
+                    .hint("pass its features as float8[] or jsonb: they are ready-made, or from a source of attributes")
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let values = select(&mut crate::api::types::read_profile(profile)?, as_of, market, &places);
+    Ok(values.into_iter().map(|v| v.value.unwrap_or(f64::NAN)).collect())
+}
+
+/// For the statements that write segments: [place from 1, id, distance, margin, 1 where insufficient, 1 for an outlier];
+/// place and id are null for noise.
 fn score(call: &Call) -> Result<Option<Vec<Option<f64>>>> {
     let site = call.site(Site::default);
     site.value(call, 1)?;
     Ok(site.vector(call)?.map(|(a, _)| {
         vec![
-            Some(a.index as f64 + 1.0),
-            Some(f64::from(a.segment_id)),
+            a.index.map(|index| index as f64 + 1.0),
+            a.segment_id.map(f64::from),
             Some(a.distance),
             a.margin,
             Some(f64::from(u8::from(a.insufficient))),
+            Some(f64::from(u8::from(a.outlier))),
         ]
     }))
 }
 
-/// SQL for (segment_id, segment, model_segment_id, margin) of a score `s`, where `ids` and `names` are the model's.
+/// The columns of `<name>_segments` that come from a score.
+pub const SCORED: &str = "segment_id, segment, model_segment_id, margin, outlier, quality";
+
+/// SQL for [`SCORED`] of a score `s`, where `ids` and `names` are the model's. Without a score, the account is new.
 pub fn score_columns(ids: &str, names: &str) -> String {
     format!(
-        "CASE WHEN s[5] = 0 THEN ({ids})[s[1]::int] END, CASE WHEN s[5] = 0 THEN ({names})[s[1]::int] END,
-         ({ids})[s[1]::int], s[4]"
+        "CASE WHEN s[5] = 0 THEN ({ids})[s[1]::int] END,
+         CASE WHEN s IS NULL THEN '{NEW}' WHEN s[5] = 0 THEN ({names})[s[1]::int] END,
+         ({ids})[s[1]::int], CASE WHEN s[5] = 0 THEN s[4] END, CASE WHEN s[5] = 0 THEN s[6] = 1 END, {QUALITY}"
     )
 }
 
 /// SQL for the quality of a score `s`.
-pub const QUALITY: &str = "CASE WHEN s[5] = 0 THEN 'ok' ELSE 'insufficient_data' END";
+pub const QUALITY: &str = "CASE WHEN s IS NULL THEN 'new' WHEN s[5] <> 0 THEN 'insufficient_data' WHEN s[1] IS NULL THEN 'noise' ELSE 'ok' END";

@@ -39,12 +39,16 @@ pub struct Definition {
     pub next_segment_id: i32,
     pub active_version: Option<i32>,
     pub watched: bool,
+    /// Share of the common accounts that keep their segment, below which activating takes force
+    pub min_overlap: f64,
+    /// The instant that all accounts were scored at last, in microseconds since 2000-01-01 UTC
+    pub scored_as_of: Option<i64>,
     pub owner: String,
 }
 
 const COLUMNS: &str =
     "name, kind, source::oid, profiles::oid, segments::oid, account, key_type::oid, columns::text, features,
-                       lookback::text, next_segment_id, active_version, watched, owner";
+                       lookback::text, next_segment_id, active_version, watched, owner, min_overlap, scored_as_of";
 
 /// Owner of the catalogue: whoever ran CREATE EXTENSION.
 fn catalogue_owner() -> Result<pg_sys::Oid> {
@@ -93,6 +97,8 @@ fn definition(rows: &Rows, i: usize) -> Definition {
         active_version: rows.get(i, 12),
         watched: rows.get(i, 13).unwrap_or_default(),
         owner: rows.text(i, 14).unwrap_or_default(),
+        min_overlap: rows.get(i, 15).unwrap_or(0.5),
+        scored_as_of: rows.raw(i, 16).map(|d| d.value() as i64),
     }
 }
 
@@ -102,14 +108,27 @@ pub fn find(name: &str) -> Result<Option<Definition>> {
     read(&sql, &[arg(name.to_string())], |rows| Ok((rows.len() > 0).then(|| definition(rows, 0))))
 }
 
+fn unknown(name: &str) -> Failure {
+    Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("segmentation \"{name}\" does not exist"))
+        .hint("the view segmentation.segmentations lists them; create_segmentation makes one")
+}
+
+/// Locks the row of a segmentation against others that change what belongs to it, and reads it as it is then. Whoever also
+/// locks the segmentation's tables does that first.
+pub fn lock_row(name: &str) -> Result<Definition> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM segmentation.definition WHERE name OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE");
+    let _owner = ActAs::role(catalogue_owner()?);
+    spi::write(&sql, &[arg(name.to_string())], |rows| {
+        (rows.len() > 0).then(|| definition(rows, 0)).ok_or_else(|| unknown(name))
+    })
+}
+
 /// The segmentation that is meant: the named one, else the setting's, else the only one.
 pub fn resolve(name: Option<&str>) -> Result<Definition> {
     let name = name.map(str::to_string).or_else(settings::default_segmentation);
     if let Some(name) = name {
-        return find(&name)?.ok_or_else(|| {
-            Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT, format!("segmentation \"{name}\" does not exist"))
-                .hint("the view segmentation.segmentations lists them; create_segmentation makes one")
-        });
+        return find(&name)?.ok_or_else(|| unknown(&name));
     }
     let sql = format!("SELECT {COLUMNS} FROM segmentation.definition LIMIT 2");
     read(&sql, &[], |rows| {
@@ -124,6 +143,22 @@ pub fn resolve(name: Option<&str>) -> Result<Definition> {
         .hint("pass its name, or set pg_segmentation.default_segmentation")),
     }
     })
+}
+
+/// A version as the catalogue has it.
+struct Stored {
+    version: i32,
+    json: String,
+    /// Segments that users renamed; the stored model stays as it was written.
+    renamed: Vec<(i32, String)>,
+}
+
+impl Stored {
+    fn model(&self) -> Result<Model> {
+        let mut model = Model::from_json(&self.json)?;
+        crate::api::models::names::overlay(&mut model, &self.renamed);
+        Ok(model)
+    }
 }
 
 impl Definition {
@@ -174,10 +209,15 @@ impl Definition {
     /// Fails with 42501 unless the current user may read the tables that a model tells about: segments, and profiles
     /// or the ready-made features. Whoever sees every account's figures learns nothing more from a centroid.
     pub fn check_model_reader(&self) -> Result<()> {
-        let told = self.profiles.unwrap_or(self.source);
+        let told = match self.profiles {
+            Some(profiles) => profiles,
+            // Gone, nobody has a right to it; that is another thing than to lack one.
+            None => self.source()?.oid,
+        };
         let sql =
             "SELECT pg_catalog.has_table_privilege($1, 'SELECT') AND pg_catalog.has_table_privilege($2, 'SELECT')";
-        let may = spi::read(sql, &[arg(self.segments), arg(told)], |rows| Ok(rows.get(0, 1).unwrap_or(false)))?;
+        let may = spi::read(sql, &[arg(self.segments), arg(told)], |rows| Ok(rows.get(0, 1).unwrap_or(false)))?
+            && self.attributes_are_readable()?;
         // Whom policies show only some accounts, a model would tell about the others.
         if may && !policies_apply(self.segments) && !policies_apply(told) {
             return Ok(());
@@ -186,7 +226,16 @@ impl Definition {
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             format!("permission denied for the models of segmentation \"{}\"", self.name),
         )
-        .hint("a model describes accounts: it takes SELECT on the segmentation's segments and profiles, without row-level security"))
+        .hint("a model describes accounts: it takes SELECT on the segmentation's segments and profiles (and on its source of attributes), without row-level security"))
+    }
+
+    /// Whether the current user may read the columns of the user's own features, where there are some: what a model tells of
+    /// them is in no profile. Tells nothing of a segmentation whose segments the user may not read: the view hides its name.
+    fn attributes_are_readable(&self) -> Result<bool> {
+        let sql = "SELECT NOT EXISTS (SELECT FROM segmentation.hidden_attributes
+                                      WHERE segmentation OPERATOR(pg_catalog.=) $1)";
+        // Not as the catalogue's owner: the view asks about whoever reads it.
+        spi::read(sql, &[arg(self.name.clone())], |rows| Ok(rows.get(0, 1).unwrap_or(false)))
     }
 
     /// Fails with 42501 unless the current user may read the segments, where they are still there.
@@ -202,25 +251,33 @@ impl Definition {
         .hint("it takes SELECT on its table of segments"))
     }
 
-    /// Stored text of a model, and its version.
+    /// A model as JSON, with the names that its segments have now, and its version.
     pub fn model_json(&self, version: Option<i32>) -> Result<(i32, String)> {
-        let version = version.map_or_else(|| self.active(), Ok)?;
-        let sql = "SELECT model::text FROM segmentation.fit
-                   WHERE segmentation OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2";
-        let json = read(sql, &[arg(self.name.clone()), arg(version)], |rows| {
-            Ok((rows.len() > 0).then(|| rows.text(0, 1)).flatten())
-        })?;
-        json.map(|j| (version, j)).ok_or_else(|| {
-            Failure::new(
-                PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
-                format!("segmentation \"{}\" has no model version {version}", self.name),
-            )
-            .hint("the view segmentation.models lists them")
-        })
+        let stored = self.stored(version)?;
+        if stored.renamed.is_empty() {
+            return Ok((stored.version, stored.json));
+        }
+        Ok((stored.version, stored.model()?.to_json()?))
     }
 
+    /// The same decoded.
     pub fn model(&self, version: Option<i32>) -> Result<(i32, Model)> {
-        let (version, json) = self.model_json(version)?;
-        Ok((version, Model::from_json(&json)?))
+        let stored = self.stored(version)?;
+        Ok((stored.version, stored.model()?))
+    }
+
+    fn stored(&self, version: Option<i32>) -> Result<Stored> {
+        let version = version.map_or_else(|| self.active(), Ok)?;
+        let sql = "SELECT f.model::text, s.segment_id, s.name
+                   FROM segmentation.fit f
+                   LEFT JOIN segmentation.segment s ON s.segmentation = f.segmentation AND s.renamed_by_user
+                                                   AND s.segment_id = ANY (f.segments)
+                   WHERE f.segmentation = $1 AND f.version = $2";
+        let stored = read(sql, &[arg(self.name.clone()), arg(version)], |rows| {
+            let renamed = |i| Some((rows.get::<i32>(i, 2)?, rows.text(i, 3)?));
+            let json = (rows.len() > 0).then(|| rows.text(0, 1)).flatten();
+            Ok(json.map(|json| Stored { version, json, renamed: (0..rows.len()).filter_map(renamed).collect() }))
+        })?;
+        stored.ok_or_else(|| crate::api::models::version::unknown(self, version))
     }
 }

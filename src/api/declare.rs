@@ -1,25 +1,33 @@
 //! `create_segmentation`, `describe_segmentation`, `drop_segmentation`.
 
 use crate::api::catalogue::{self, Definition, Source};
-use crate::api::columns::{self, Finding};
+use crate::api::choose::{chosen_features, names_of_features};
+use crate::api::columns::{self, Finding, Mapping};
+use crate::api::inputs;
+use crate::api::models::event::Event;
 use crate::api::report::{self, Report};
+use crate::api::rights::{check_readable, check_source};
+use crate::api::sources::declare::{requests, Request, Trades};
+use crate::api::sources::{self, Role, Sources};
 use crate::api::tables::Tables;
-use crate::api::watch;
+use crate::api::triggers;
 use crate::pg::call::{Call, Rows};
-use crate::pg::datum::type_name;
+use crate::pg::datum::{text_array, type_name};
 use crate::pg::error::{notice, Failure, Result};
 use crate::pg::identity::{current_user, SafePath};
 use crate::pg::relation::{creation_schema, existing, Relation};
 use crate::pg::spi::{self, arg, maybe, raw};
 use crate::sql_function;
 use pgrx::{pg_sys, PgSqlErrorCode};
-use segmentation::profile::FEATURES;
-use serde_json::Value;
+use serde_json::{json, Value};
 use std::collections::BTreeMap;
 
-sql_function!("segmentation_create", 6, create);
+sql_function!("segmentation_create", 8, create);
 sql_function!("segmentation_describe", 1, describe);
 sql_function!("segmentation_drop", 1, drop_);
+
+/// The inputs of a trade table.
+const TRADES: Mapping = Mapping { inputs: inputs::TRADE, required: &["account", "executed_at"], role: None };
 
 /// What a table's suffix leaves of the 63 bytes of a PostgreSQL name.
 const NAME_LIMIT: usize = 63 - "_segment_history".len();
@@ -76,39 +84,6 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_source(source: &Relation) -> Result<()> {
-    if source.temporary {
-        return Err(Failure::new(
-            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
-            format!("\"{}\" is a temporary table, which a segmentation would outlive", source.name),
-        )
-        .hint("copy it into an ordinary table"));
-    }
-    // Tables, partitioned tables, views, materialized views, foreign tables.
-    if !["r", "p", "v", "m", "f"].contains(&source.kind.as_str()) {
-        return Err(Failure::new(
-            PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
-            format!("\"{}\" is not a table or view", source.name),
-        )
-        .hint("it takes a table, partitioned table, view, materialized view or foreign table"));
-    }
-    Ok(())
-}
-
-/// Nobody maps columns that they may not read: a fit would fail, and a trigger would read them for them.
-fn check_readable(source: &Relation, columns: Vec<String>) -> Result<()> {
-    let sql =
-        "SELECT c FROM pg_catalog.unnest($2) c WHERE NOT pg_catalog.has_column_privilege($1, c, 'SELECT') LIMIT 1";
-    let hidden =
-        spi::read(sql, &[arg(source.oid), arg(columns)], |r| Ok((r.len() > 0).then(|| r.text(0, 1)).flatten()))?;
-    let Some(column) = hidden else { return Ok(()) };
-    Err(Failure::new(
-        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-        format!("permission denied for column \"{column}\" of relation \"{}\"", source.name),
-    )
-    .hint(format!("it takes GRANT SELECT ON {}", source.quoted())))
-}
-
 fn create(call: &Call) -> Result<Rows> {
     let _writer = spi::Writer::command(c"create_segmentation()");
     let name = call.required(0, "name")?;
@@ -127,16 +102,28 @@ fn create(call: &Call) -> Result<Rows> {
     };
     let source = existing(oid, "the relation", "check its name")?;
     check_source(&source)?;
-    // The caller's own schema, before the search path is made safe.
+    // The caller's own schema and the names of sources, before the search path is made safe.
+    let requests = match call.raw(6).map(crate::pg::datum::json).transpose()? {
+        None | Some(Value::Null) => Vec::new(),
+        Some(json) => requests(json)?,
+    };
+    let use_features = call.raw(7).map(text_array).map(names_of_features).transpose()?;
+    if kind == Source::Features && (!requests.is_empty() || use_features.is_some()) {
+        return Err(Failure::invalid("sources and use_features are for segmentations made from trades")
+            .hint("ready-made features are chosen by a list: columns => '[\"volume\", \"leverage\"]'"));
+    }
     let schema = creation_schema().ok_or_else(|| {
         Failure::new(PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME, "no lasting schema has been selected to create in")
             .hint("set search_path to a schema in which you may create tables")
     })?;
     let _path = SafePath::set();
     let mut report = Report::default();
-    let (findings, features) = match kind {
-        Source::Trades => trade_inputs(&source, account, wanted, &mut report)?,
-        Source::Features => feature_columns(&source, account, wanted, &mut report)?,
+    let (findings, features, sources) = match kind {
+        Source::Trades => trade_inputs(&source, account, wanted, requests, use_features, &mut report)?,
+        Source::Features => {
+            let (findings, features) = feature_columns(&source, account, wanted, &mut report)?;
+            (findings, features, Sources::default())
+        }
     };
     let mut columns: Vec<String> = findings.iter().filter_map(|f| f.column.clone()).collect();
     if kind == Source::Features {
@@ -148,7 +135,8 @@ fn create(call: &Call) -> Result<Rows> {
         None => None,
         given => Some(lookback_text(given)?),
     };
-    let tables = Tables::create(&schema, name, kind, key.type_oid, source.row_security)?;
+    let secured = sources.relations(&[Role::Snapshots, Role::Attributes])?.iter().any(|o| o.relation.row_security);
+    let tables = Tables::create(&schema, name, kind, key.type_oid, source.row_security || secured)?;
     let mapping: serde_json::Map<String, Value> =
         findings.iter().filter_map(|f| Some((f.input.to_string(), Value::String(f.column.clone()?)))).collect();
     let owner = spi::read("SELECT pg_catalog.pg_get_userbyid($1)::text", &[arg(current_user())], |r| Ok(r.text(0, 1)))?;
@@ -170,7 +158,16 @@ fn create(call: &Call) -> Result<Rows> {
             maybe(owner),
         ],
     )?;
+    sources.store(name)?;
     let definition = catalogue::resolve(Some(name))?;
+    Event::of_segmentation("create")
+        .details(json!({
+            "kind": kind.name(),
+            "source": source.quoted(),
+            "features": definition.features,
+            "lookback": definition.lookback,
+        }))
+        .record(name)?;
     if let Some(profiles) = definition.profiles()? {
         report.add(
             "table",
@@ -187,7 +184,7 @@ fn create(call: &Call) -> Result<Rows> {
         Some(&definition.segments()?.quoted()),
         format!("keyed by {}", type_name(key.type_oid)),
     );
-    report.notes(&definition, &source);
+    report.notes(&definition, &sources, &source)?;
     Ok(Rows(report.rows()))
 }
 
@@ -204,29 +201,29 @@ pub fn lookback_text(interval: Option<pg_sys::Datum>) -> Result<String> {
     Ok(text)
 }
 
+/// What the trade table tells, the features that a fit uses, and the sources beside it.
 fn trade_inputs(
     source: &Relation,
     account: Option<&str>,
     mut wanted: Wanted,
+    requests: Vec<Request>,
+    use_features: Option<Vec<String>>,
     report: &mut Report,
-) -> Result<(Vec<Finding>, Vec<String>)> {
+) -> Result<(Vec<Finding>, Vec<String>, Sources)> {
     if wanted.features.is_some() {
         return Err(Failure::invalid("a list of columns is for ready-made features")
-            .hint("for trades, pass an object: columns => '{\"account\": \"trader\"}'"));
+            .hint("for trades, pass an object: columns => '{\"account\": \"trader\"}'; to choose features, use_features => '{volume_usd, hhi}'"));
     }
     if let Some(account) = account {
         wanted.inputs.insert("account".into(), Some(account.to_string()));
     }
-    let findings = columns::map(source, &wanted.inputs)?;
-    let has = |input: &str| findings.iter().any(|f| f.input == input && f.column.is_some());
+    let findings = columns::map(source, &TRADES, &wanted.inputs)?;
     report.columns(&findings);
+    let sources = sources::declare::declare(requests, &Trades { findings: &findings, key: &findings[0] }, report)?;
+    let has = |input: &str| findings.iter().any(|f| f.input == input && f.column.is_some()) || sources.provide(input);
     report.features(&has);
-    let features = FEATURES
-        .iter()
-        .filter(|f| f.in_fit && report::missing(f, &has).is_none())
-        .map(|f| f.name.to_string())
-        .collect();
-    Ok((findings, features))
+    let features = chosen_features(use_features, &has, &sources)?;
+    Ok((findings, features, sources))
 }
 
 fn feature_columns(
@@ -240,7 +237,7 @@ fn feature_columns(
             .hint("pass a list of feature columns: columns => '[\"volume\", \"leverage\"]'"));
     }
     let named = wanted.inputs.get("account").cloned().flatten();
-    let key = columns::key(source, account.or(named.as_deref()))?;
+    let key = columns::key(source, &TRADES, account.or(named.as_deref()))?;
     let account = key.column.clone().unwrap_or_default();
     let all = source.columns()?;
     let features: Vec<String> = match wanted.features {
@@ -282,29 +279,39 @@ fn feature_columns(
 fn describe(call: &Call) -> Result<Rows> {
     let definition = catalogue::resolve(call.text(0)?)?;
     definition.check_reader()?;
+    let sources = Sources::of(&definition.name)?;
     let mut report = Report::default();
     match Relation::find(definition.source)? {
         Some(source) => {
             report.add("source", definition.kind.name(), "found", Some(&source.quoted()), "");
             match definition.kind {
                 Source::Trades => {
+                    let columns = source.columns()?;
                     for (input, column) in definition.columns.as_object().into_iter().flatten() {
-                        report.add("column", input, "mapped", column.as_str(), "");
+                        match column.as_str() {
+                            Some(name) => report.mapped(input, name, columns.iter().any(|c| c.name == name)),
+                            None => report.add("column", input, "mapped", None, ""),
+                        }
                     }
-                    report.features(&|input| definition.columns.get(input).is_some_and(Value::is_string));
+                    for source in &sources.0 {
+                        sources::declare::tell(source, &mut report)?;
+                    }
+                    report.features(&|input| {
+                        definition.columns.get(input).is_some_and(Value::is_string) || sources.provide(input)
+                    });
                 }
                 Source::Features => {
-                    report.add(
-                        "column",
-                        "account",
-                        "mapped",
-                        Some(&definition.account),
-                        type_name(definition.key_type),
-                    );
+                    match source.columns()?.iter().any(|c| c.name == definition.account) {
+                        true => {
+                            let key_type = type_name(definition.key_type);
+                            report.add("column", "account", "mapped", Some(&definition.account), key_type);
+                        }
+                        false => report.mapped("account", &definition.account, false),
+                    }
                     report.ready_made(&source, &definition.account, &definition.features)?;
                 }
             }
-            report.notes(&definition, &source);
+            report.notes(&definition, &sources, &source)?;
         }
         None => report.add("source", definition.kind.name(), "not found", None, "the table no longer exists"),
     }
@@ -319,7 +326,16 @@ fn describe(call: &Call) -> Result<Rows> {
         report.add("note", "lookback", "", None, lookback.as_str());
     }
     match definition.active_version {
-        Some(version) => report.add("model", "active", "fitted", None, format!("version {version}")),
+        Some(version) => {
+            report.add("model", "active", "fitted", None, format!("version {version}"));
+            // Figures of a model are for those who may read it.
+            if definition.check_model_reader().is_ok() {
+                match definition.model(Some(version)) {
+                    Ok((_, model)) => report.quality(&model),
+                    Err(failure) => report.add("model", "active", "not readable", None, failure.message),
+                }
+            }
+        }
         None => report.add("model", "active", "not fitted", None, "run fit_segmentation"),
     }
     let watched = if definition.watched { "watched" } else { "not watched" };
@@ -339,7 +355,7 @@ fn drop_(call: &Call) -> Result<()> {
         }
     }
     if let Some(source) = Relation::find(definition.source)? {
-        for statement in watch::drop_trigger(&definition, &source)? {
+        for statement in triggers::drop_trigger(&definition, &source)? {
             notice(&format!("a trigger is left, which only the owner of the table may drop: {statement}"));
         }
     }
@@ -348,8 +364,12 @@ fn drop_(call: &Call) -> Result<()> {
             spi::run(&format!("DROP TABLE {}", table.quoted()), &[])?;
         }
     }
+    // The record stays; a later segmentation of this name goes on with its numbers and does not show it.
+    Event { version: definition.active_version, ..Event::of_segmentation("drop") }.record(&definition.name)?;
     for sql in [
+        "DELETE FROM segmentation.segment WHERE segmentation OPERATOR(pg_catalog.=) $1",
         "DELETE FROM segmentation.fit WHERE segmentation OPERATOR(pg_catalog.=) $1",
+        "DELETE FROM segmentation.source WHERE segmentation OPERATOR(pg_catalog.=) $1",
         "DELETE FROM segmentation.definition WHERE name OPERATOR(pg_catalog.=) $1",
     ] {
         catalogue::run(sql, &[arg(definition.name.clone())])?;

@@ -5,45 +5,81 @@
 //! 3. Profiles of the look-back roll up to a feature vector an account.
 //! 4. The model is fitted on threads; the backend waits and answers cancels.
 //! 5. Every account is scored by the stored model, segments keep the ids and names of those they continue, and the
-//!    model, the profiles and the segments are written. A model that is not activated is written alone.
+//!    model is written as a candidate. If it is to be active, and enough accounts keep their segment, the profiles and the
+//!    segments are written too.
 //!
 //! A cancel or an error at any point leaves nothing: temporary tables go with the transaction.
 
 use crate::api::catalogue::{self, Definition, Source};
 use crate::api::declare::lookback_text;
 use crate::api::matrix::Matrix;
-use crate::api::scratch::{self, drop_scratch, score_all, trade_features, write_segments, SCORES};
+use crate::api::models::align::{keep_labels, refusal, Continuity};
+use crate::api::models::event::{self, Event, State};
+use crate::api::models::version::{store, switch};
+use crate::api::rights::{check_approver, check_modeller};
+use crate::api::scratch::{self, drop_scratch, score_all, trade_features, Wanted};
+use crate::api::sources::custom::with_weights;
 use crate::pg::call::{Call, Rows};
 use crate::pg::datum::{self, Cell};
-use crate::pg::error::{Failure, Result};
-use crate::pg::identity::SafePath;
+use crate::pg::error::{warning, Failure, Result};
+use crate::pg::identity::{SafePath, Setting};
 use crate::pg::relation::Relation;
-use crate::pg::spi::{self, arg, maybe, time};
+use crate::pg::spi::{self, time};
 use crate::pg::threads;
 use crate::sql_function;
 use pgrx::PgSqlErrorCode;
-use segmentation::model::{self, FitOptions, Model};
+use segmentation::cluster::{Algorithm, Settings};
+use segmentation::model::{self, FitInput, FitOptions, Model};
 use segmentation::prepare::{FeatureSpec, Transform};
-use segmentation::profile::features::index_of;
-use segmentation::profile::FEATURES;
+use segmentation::profile::features::Market;
+use serde_json::{json, Value};
 
-sql_function!("segmentation_fit", 9, fit);
+sql_function!("segmentation_fit", 13, fit);
 
-/// Starts of k-means; the best one is the model.
-const STARTS: usize = 10;
-
-struct Request {
-    options: FitOptions,
-    as_of: Option<i64>,
-    lookback: Option<String>,
-    activate: bool,
+/// What makes a model: enough to make it again.
+pub struct Request {
+    pub options: FitOptions,
+    pub as_of: Option<i64>,
+    pub lookback: Option<String>,
+    /// Accounts with fewer trades are new
+    pub min_trades: u64,
 }
 
-fn request(call: &Call) -> Result<Request> {
-    let algorithm = call.text(3)?.unwrap_or(model::ALGORITHM);
-    if algorithm != model::ALGORITHM {
-        return Err(Failure::invalid(format!("algorithm \"{algorithm}\" is not known")).hint("allowed is kmeans"));
-    }
+/// What is to become of it.
+struct Wish {
+    activate: bool,
+    force: bool,
+    reason: Option<String>,
+}
+
+/// Where the arguments of a fit are; `k` only where it can be given.
+pub struct Places {
+    pub k: Option<usize>,
+    pub k_max: usize,
+    pub algorithm: usize,
+    pub preparation: usize,
+    pub as_of: usize,
+    pub lookback: usize,
+    pub seed: usize,
+    pub settings: usize,
+    pub min_trades: usize,
+}
+
+const FIT: Places = Places {
+    k: Some(1),
+    k_max: 2,
+    algorithm: 3,
+    preparation: 4,
+    as_of: 5,
+    lookback: 6,
+    seed: 7,
+    settings: 9,
+    min_trades: 10,
+};
+
+/// Reads the arguments; the look-back is the segmentation's where none is given.
+pub fn request(call: &Call, definition: &Definition, at: &Places) -> Result<Request> {
+    let algorithm = call.text(at.algorithm)?.map_or(Ok(Algorithm::default()), Algorithm::parse)?;
     let positive = |i, name: &str, low: i32, hint: &str| -> Result<Option<usize>> {
         match call.get::<i32>(i) {
             None => Ok(None),
@@ -53,77 +89,121 @@ fn request(call: &Call) -> Result<Request> {
             Some(v) => Ok(Some(v as usize)),
         }
     };
-    let preparation = call.raw(4).map(datum::json).transpose()?;
-    let as_of = call.i64(5);
+    let preparation = call.raw(at.preparation).map(datum::json).transpose()?;
+    let as_of = call.i64(at.as_of);
     if as_of.is_some_and(|t| t == i64::MAX || t == i64::MIN) {
-        return Err(Failure::invalid("as_of must be finite"));
+        return Err(
+            Failure::invalid("as_of must be finite").hint("leave it out for the end of the last day with a trade")
+        );
+    }
+    let settings = call.raw(at.settings).map(datum::json).transpose()?;
+    let min_trades = call.get::<i32>(at.min_trades).unwrap_or(1);
+    if min_trades < 1 {
+        return Err(Failure::invalid(format!("min_trades = {min_trades} is below the limit of 1"))
+            .hint("1 leaves no account out that has a trade in the look-back"));
+    }
+    if definition.kind == Source::Features && min_trades > 1 {
+        return Err(Failure::invalid("min_trades is for segmentations made from trades")
+            .hint("leave accounts that are too new out of the table of ready-made features"));
     }
     Ok(Request {
         options: FitOptions {
-            k: positive(1, "k", 1, "leave k out to have the number of segments chosen")?,
+            k: match at.k {
+                Some(i) => positive(i, "k", 1, "leave k out to have the number of segments chosen")?,
+                None => None,
+            },
             k_max: positive(
-                2,
+                at.k_max,
                 "k_max",
                 2,
                 "k_max is the largest number of segments that is tried; for one segment, k => 1",
             )?
             .unwrap_or(10),
-            seed: call.i64(7).unwrap_or(1) as u64,
-            n_init: STARTS,
+            seed: call.i64(at.seed).unwrap_or(1) as u64,
+            algorithm,
+            settings: Settings::from_json(algorithm, settings.as_ref())?,
             preparation,
         },
         as_of,
-        lookback: match call.raw(6) {
-            None => None,
+        lookback: match call.raw(at.lookback) {
+            None => definition.lookback.clone(),
             given => Some(lookback_text(given)?),
         },
-        activate: call.bool(8).unwrap_or(true),
+        min_trades: min_trades as u64,
     })
 }
 
 fn fit(call: &Call) -> Result<Rows> {
     let _writer = spi::Writer::command(c"fit_segmentation()");
     let definition = catalogue::resolve(call.text(0)?)?;
-    let segments = definition.check_owner()?;
-    let mut request = request(call)?;
-    if request.lookback.is_none() {
-        request.lookback = definition.lookback.clone();
-    }
-    let _path = SafePath::set();
+    let wish = Wish {
+        activate: call.bool(8).unwrap_or(true),
+        force: call.bool(11).unwrap_or(false),
+        reason: event::reason(call, 12)?,
+    };
+    event::forced(wish.force, wish.reason.as_deref())?;
+    let segments = if wish.activate { check_approver(&definition)? } else { check_modeller(&definition)? };
+    let request = request(call, &definition, &FIT)?;
+    let (_path, _plain) = (SafePath::set(), Setting::interpreted());
     let source = definition.source()?;
-    lock(&definition, &segments)?;
-    // Another fit may have ended while this one waited for the lock: its version and segment ids are taken.
-    let definition = catalogue::resolve(Some(&definition.name))?;
+    if wish.activate {
+        lock(&definition, &segments)?;
+    }
     drop_scratch()?;
+    let (mut model, as_of) = fit_rows(&definition, &source, &request)?;
+    let told = assign(&segments, &definition, &wish, &mut model, as_of)?;
+    drop_scratch()?;
+    Ok(Rows(summary(&model, told)))
+}
+
+/// The rows of a fit before they are clustered.
+pub struct Unfitted {
+    pub input: FitInput,
+    pub options: FitOptions,
+    as_of: Option<i64>,
+    market: Option<Market>,
+    sampled_from: Option<u64>,
+    warnings: Vec<String>,
+}
+
+/// Makes the rows; what they were made of stays in the scratch tables.
+pub fn unfitted(definition: &Definition, source: &Relation, request: &Request) -> Result<Unfitted> {
     let mut warnings = Vec::new();
-    let as_of = match definition.kind {
+    let mut options = request.options.clone();
+    let (as_of, specs, market) = match definition.kind {
         Source::Trades => {
-            Some(trade_features(&definition, &source, request.as_of, request.lookback.as_deref(), &mut warnings)?)
+            let lookback = request.lookback.as_deref();
+            let wanted = Wanted::Declared { min_trades: request.min_trades };
+            let made = trade_features(definition, source, request.as_of, lookback, wanted, &mut warnings)?;
+            options.preparation = with_weights(options.preparation, &made.vector.custom);
+            (Some(made.as_of), made.vector.specs(), made.market)
         }
         Source::Features => {
-            scratch::ready_made_features(&definition, &source)?;
-            request.as_of
+            scratch::ready_made_features(definition, source, &definition.features)?;
+            (request.as_of, specs(definition), None)
         }
     };
-    let matrix = Matrix::read(&definition, request.options.seed)?;
+    let matrix = Matrix::read(definition, specs.len(), options.seed)?;
     let sampled_from = matrix.sampled_from;
     warnings.extend(matrix.warning.clone());
-    let options = request.options.clone();
-    let input = matrix.input(specs(&definition))?;
+    let input = matrix.input(specs)?;
+    Ok(Unfitted { input, options, as_of, market, sampled_from, warnings })
+}
+
+/// Makes the rows and fits a model on them; what was made of them stays in the scratch tables. Answers the instant that they are
+/// of, too.
+pub fn fit_rows(definition: &Definition, source: &Relation, request: &Request) -> Result<(Model, Option<i64>)> {
+    let Unfitted { input, options, as_of, market, sampled_from, warnings } = unfitted(definition, source, request)?;
     let fitted = threads::compute(move |control| model::fit(input, &options, control))?;
     let mut model = fitted.model;
-    model.provenance.sampled_from = sampled_from;
-    model.provenance.as_of = as_of.map(time_text).transpose()?;
-    model.provenance.lookback = request.lookback.clone();
-    model.provenance.warnings.splice(0..0, warnings);
-    if request.activate {
-        assign(&definition, &segments, &mut model)?;
-    } else {
-        model.warn_of_small_segments();
-        store(&definition, &model)?;
-    }
-    drop_scratch()?;
-    Ok(Rows(summary(&model)))
+    let p = &mut model.provenance;
+    p.sampled_from = sampled_from;
+    p.as_of = as_of.map(time_text).transpose()?;
+    p.lookback = request.lookback.clone();
+    p.market = market;
+    p.parameters.min_trades = request.min_trades;
+    p.warnings.splice(0..0, warnings);
+    Ok((model, as_of))
 }
 
 /// Segments before profiles: the order in which the trigger locks them.
@@ -155,7 +235,7 @@ fn time_text(at: i64) -> Result<String> {
     spi::read(sql, &[time(Some(at))], |r| Ok(r.text(0, 1).unwrap_or_default()))
 }
 
-/// What the model's features are: those of the catalogue, or columns of the user's.
+/// Ready-made features: columns of the user's.
 fn specs(definition: &Definition) -> Vec<FeatureSpec> {
     let own = |name: &String| FeatureSpec {
         name: name.clone(),
@@ -163,103 +243,78 @@ fn specs(definition: &Definition) -> Vec<FeatureSpec> {
         unit: String::new(),
         group: "own".into(),
         transform: Transform::Identity,
+        ..FeatureSpec::default()
     };
-    match definition.kind {
-        Source::Features => definition.features.iter().map(own).collect(),
-        Source::Trades => definition.features.iter().filter_map(|n| index_of(n)).map(|i| FEATURES[i].spec()).collect(),
-    }
+    definition.features.iter().map(own).collect()
 }
 
-/// Writes the model as the next version.
-fn store(definition: &Definition, model: &Model) -> Result<i32> {
-    let sql = "SELECT coalesce(pg_catalog.max(version), 0) + 1 FROM segmentation.fit
-               WHERE segmentation OPERATOR(pg_catalog.=) $1";
-    // Two fits of one segmentation exclude each other by the lock on its table, so the number is free.
-    let version = catalogue::read(sql, &[arg(definition.name.clone())], |r| Ok(r.get::<i32>(0, 1).unwrap_or(1)))?;
-    let user = spi::read("SELECT current_user::text", &[], |r| Ok(r.text(0, 1)))?;
-    catalogue::run(
-        "INSERT INTO segmentation.fit (segmentation, version, model, accounts, created_by)
-         VALUES ($1, $2, CAST($3 AS segmentation.model), $4, $5)",
-        &[
-            arg(definition.name.clone()),
-            arg(version),
-            arg(model.to_json()?),
-            arg(model.segments.iter().map(|s| s.accounts as i64).sum::<i64>()),
-            maybe(user),
-        ],
-    )?;
-    Ok(version)
-}
-
-/// Scores every account, gives segments their ids and names, stores the model, makes it active.
-fn assign(definition: &Definition, segments: &Relation, model: &mut Model) -> Result<()> {
-    score_all(model)?;
+/// Puts the figures of all accounts in the place of the sample's, where the model was fitted on one. Their scores are in the
+/// scratch tables.
+pub fn count_sampled(definition: &Definition, model: &mut Model) -> Result<()> {
     if model.provenance.sampled_from.is_some() {
         let (accounts, volumes) = scratch::count_all(definition, model.k())?;
         model.recount(&accounts, &volumes)?;
     }
-    let next = keep_labels(definition, segments, model)?;
-    model.warn_of_small_segments();
-    let version = store(definition, model)?;
-    write_segments(segments, model, version)?;
-    scratch::store_profiles(definition)?;
-    catalogue::run(
-        "UPDATE segmentation.definition SET active_version = $2, next_segment_id = $3
-         WHERE name OPERATOR(pg_catalog.=) $1",
-        &[arg(definition.name.clone()), arg(version), arg(next)],
-    )?;
-    crate::pg::lookup::announce_change();
     Ok(())
 }
 
-/// Segments that continue one of the active model keep its id and name: those that share more than half of their
-/// common members (Jaccard above 0.5; there can be only one such pair for either side). Others get new ids, never one
-/// that was used before. Answers the next free id.
-fn keep_labels(definition: &Definition, segments: &Relation, model: &mut Model) -> Result<i32> {
-    let sql = format!(
-        "WITH both_ AS (SELECT o.segment_id, o.segment, n.s[1]::int AS place
-                        FROM {} o JOIN {SCORES} n ON n.account = o.account WHERE o.segment_id IS NOT NULL),
-              cells AS (SELECT segment_id, pg_catalog.min(segment) AS segment, place, count(*) AS n
-                        FROM both_ GROUP BY segment_id, place)
-         SELECT place, segment_id, segment FROM (
-           SELECT place, segment_id, segment, n,
-                  pg_catalog.sum(n) OVER (PARTITION BY place) + pg_catalog.sum(n) OVER (PARTITION BY segment_id) - n AS either
-           FROM cells) c
-         WHERE 2 * n > either",
-        segments.quoted()
-    );
-    let kept = spi::write(&sql, &[], |r| {
-        Ok((0..r.len())
-            .filter_map(|i| Some((r.get::<i32>(i, 1)? as usize - 1, r.get::<i32>(i, 2)?, r.text(i, 3)?)))
-            .collect::<Vec<_>>())
-    })?;
-    let mut next = definition.next_segment_id;
-    for i in 0..model.segments.len() {
-        match kept.iter().find(|(place, _, _)| *place == i) {
-            Some((_, id, name)) => {
-                model.segments[i].id = *id;
-                model.segments[i].name = name.clone();
-            }
-            None => {
-                model.segments[i].id = next;
-                next += 1;
-                let wish = model.segments[i].name.clone();
-                let before = &model.segments[..i];
-                let taken =
-                    |name: &str| kept.iter().any(|(_, _, kept)| kept == name) || before.iter().any(|s| s.name == name);
-                let free = std::iter::once(wish.clone())
-                    .chain((2..).map(|n| format!("{wish} ({n})")))
-                    .find(|name| !taken(name));
-                model.segments[i].name = free.unwrap_or(wish);
-            }
-        }
+/// Scores every account, gives segments their ids and names and stores the model; makes it active if that is wanted and
+/// enough accounts keep their segment. Answers what the user should know beside the model's own warnings.
+fn assign(
+    segments: &Relation,
+    definition: &Definition,
+    request: &Wish,
+    model: &mut Model,
+    as_of: Option<i64>,
+) -> Result<Vec<String>> {
+    score_all(model)?;
+    count_sampled(definition, model)?;
+    let definition = catalogue::lock_row(&definition.name)?;
+    let continuity = keep_labels(&definition, segments, model)?;
+    model.warn_of_small_segments();
+    let version = store(&definition, model)?;
+    let p = &model.provenance;
+    let details = json!({
+        "algorithm": model.algorithm.name(),
+        "k": model.k(),
+        "seed": p.seed,
+        "as_of": p.as_of,
+        "lookback": p.lookback,
+        "accounts": p.rows,
+        "rows_hash": p.rows_hash,
+    });
+    let mut details = details.as_object().cloned().unwrap_or_default();
+    if let Some(Value::Object(more)) = continuity.as_ref().map(Continuity::details) {
+        details.extend(more);
     }
-    Ok(next)
+    Event::of_version("fit", version, None, Some(State::Candidate))
+        .reason(request.reason.as_deref())
+        .details(Value::Object(details))
+        .record(&definition.name)?;
+    let mut told = continuity.as_ref().map(Continuity::sentences).unwrap_or_default();
+    if !request.activate {
+        return Ok(told);
+    }
+    let refused = continuity.as_ref().and_then(|c| refusal(&definition, version, c.common, c.continuing, c.together));
+    if let Some(refused) = refused.filter(|_| !request.force) {
+        let hint = refused.hint.unwrap_or_default();
+        warning(&refused.message, &hint);
+        told.insert(0, refused.message);
+        return Ok(told);
+    }
+    let event = Event::of_segmentation("activate").reason(request.reason.as_deref()).details(json!({
+        "common_accounts": continuity.as_ref().map_or(0, |c| c.common),
+        "keep_their_segment": continuity.as_ref().map_or(0, |c| c.continuing),
+        "forced": request.force,
+    }));
+    switch(&definition, segments, model, version, State::Candidate, as_of, event)?;
+    Ok(told)
 }
 
-fn summary(model: &Model) -> Vec<Vec<Cell>> {
+fn summary(model: &Model, told: Vec<String>) -> Vec<Vec<Cell>> {
     // What concerns the whole model is said once, with the first segment.
-    let warnings = |i: usize| if i == 0 { model.provenance.warnings.clone() } else { Vec::new() };
+    let all: Vec<String> = told.into_iter().chain(model.provenance.warnings.iter().cloned()).collect();
+    let warnings = |i: usize| if i == 0 { all.clone() } else { Vec::new() };
     model
         .segments
         .iter()

@@ -24,13 +24,15 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    pub fn read(definition: &Definition, seed: u64) -> Result<Matrix> {
-        let width = definition.features.len();
-        let count = format!("SELECT count(*) FROM {FEATURE_ROWS}");
+    /// `width` is the number of features.
+    pub fn read(definition: &Definition, width: usize, seed: u64) -> Result<Matrix> {
+        let count = format!("SELECT count(*) FROM {FEATURE_ROWS} WHERE NOT fresh");
         let rows = spi::write(&count, &[], |r| Ok(r.get::<i64>(0, 1).unwrap_or(0)))? as u64;
         if rows == 0 {
             return Err(Failure::not_ready(format!("segmentation \"{}\" has no accounts to fit on", definition.name))
-                .hint("the source is empty, or has nothing in the look-back before as_of"));
+                .hint(
+                    "the source is empty, or has nothing in the look-back before as_of, or no account has min_trades",
+                ));
         }
         let budget = settings::fit_memory() as u64;
         let fitting = (budget / (width as u64 * 8 * COPIES)).max(1_000);
@@ -39,7 +41,8 @@ impl Matrix {
         let order = format!("account{}", order_collation(definition.key_type));
         let sql = format!(
             "SELECT v, volume FROM {FEATURE_ROWS}
-             WHERE $1 IS NULL OR (pg_catalog.hashtextextended(account::text COLLATE \"C\", $2) & 2147483647) < $1
+             WHERE NOT fresh
+               AND ($1 IS NULL OR (pg_catalog.hashtextextended(account::text COLLATE \"C\", $2) & 2147483647) < $1)
              ORDER BY {order}"
         );
         let mut matrix =
@@ -75,6 +78,14 @@ impl Matrix {
         let volume = self.volume.iter().any(|v| *v > 0.0).then_some(self.volume);
         Ok(FitInput::from_rows(specs, self.values, volume)?)
     }
+}
+
+/// The accounts of the rows that [`Matrix::read`] gives for the same arguments where it needs no sample, as text.
+pub fn accounts(definition: &Definition) -> Result<Vec<String>> {
+    // By the key and not by its text, which would also be called account.
+    let order = format!("f.account{}", order_collation(definition.key_type));
+    let sql = format!("SELECT f.account::text FROM {FEATURE_ROWS} f WHERE NOT f.fresh ORDER BY {order}");
+    spi::write(&sql, &[], |r| Ok((0..r.len()).map(|i| r.text(i, 1).unwrap_or_default()).collect()))
 }
 
 /// Text keys are ordered by their bytes, so that the model does not depend on the database's collation.

@@ -38,6 +38,8 @@ fn segment_profiles(call: &Call) -> Result<Rows> {
                 number(profile.q75),
                 number(profile.z),
                 number(profile.lift),
+                number(profile.effect),
+                number(profile.p_adjusted),
             ]);
         }
     }

@@ -2,11 +2,17 @@
 
 use crate::api::catalogue::{Definition, Source};
 use crate::api::columns::{self, Finding};
-use crate::pg::datum::{type_name, Cell};
+use crate::api::sources::{Role, Sources};
+use crate::pg::datum::{base_type, type_name, Cell};
 use crate::pg::error::Result;
 use crate::pg::relation::Relation;
 use crate::pg::spi::{self, arg};
+use pgrx::pg_sys;
+use segmentation::model::Model;
 use segmentation::profile::{Feature, FEATURES};
+
+/// Of a column that was there when the segmentation was declared.
+pub const GONE: &str = "the column no longer exists";
 
 /// (item, object, status, source, detail)
 #[derive(Default)]
@@ -34,9 +40,15 @@ impl Report {
         }
     }
 
+    /// A column that an input was mapped to.
+    pub fn mapped(&mut self, input: &str, column: &str, found: bool) {
+        let (status, detail) = if found { ("mapped", "") } else { ("not found", GONE) };
+        self.add("column", input, status, Some(column), detail);
+    }
+
     /// Every built-in feature: available, or which input is missing.
     pub fn features(&mut self, has: &dyn Fn(&str) -> bool) {
-        for f in FEATURES {
+        for f in FEATURES.iter() {
             match missing(f, has) {
                 None => self.add("feature", f.name, "available", None, format!("{} [{}]", f.meaning, f.unit)),
                 Some(input) => self.add("feature", f.name, "not available", None, format!("missing:{input}")),
@@ -46,7 +58,11 @@ impl Report {
 
     /// Ready-made features: numeric columns; the others with their type.
     pub fn ready_made(&mut self, source: &Relation, account: &str, chosen: &[String]) -> Result<()> {
-        for c in source.columns()?.iter().filter(|c| c.name != account) {
+        let columns = source.columns()?;
+        for name in chosen.iter().filter(|name| !columns.iter().any(|c| c.name == **name)) {
+            self.add("feature", name, "not found", None, GONE);
+        }
+        for c in columns.iter().filter(|c| c.name != account) {
             let type_name = type_name(c.type_oid);
             if chosen.contains(&c.name) {
                 self.add("feature", &c.name, "available", Some(&c.name), type_name);
@@ -65,8 +81,21 @@ impl Report {
         Ok(())
     }
 
-    pub fn notes(&mut self, definition: &Definition, source: &Relation) {
-        let has = |input: &str| definition.columns.get(input).is_some_and(|c| c.is_string());
+    /// How many segments a model has and why, and whether they are more than chance.
+    pub fn quality(&mut self, model: &Model) {
+        let quality = &model.quality;
+        self.add("model", "k", &model.k().to_string(), None, quality.k_reason.as_str());
+        let verdict = match quality.guard.p {
+            None => "not tested",
+            Some(_) if quality.guard.is_chance() => "may be chance",
+            Some(_) => "more than chance",
+        };
+        self.add("model", "guard", verdict, None, quality.guard.in_words());
+    }
+
+    pub fn notes(&mut self, definition: &Definition, sources: &Sources, source: &Relation) -> Result<()> {
+        let mapped = |input: &str| definition.columns.get(input).is_some_and(|c| c.is_string());
+        let has = |input: &str| mapped(input) || sources.provide(input);
         if definition.kind == Source::Trades {
             if has("notional_usd") {
                 self.add("note", "notional", "", None, "notional_usd stands in for quantity × price");
@@ -81,7 +110,17 @@ impl Report {
                 );
             }
         }
-        if source.row_security {
+        let expiry = definition.columns.get("expiry").and_then(|c| c.as_str());
+        let columns = if expiry.is_some() { source.columns()? } else { Vec::new() };
+        if columns.iter().any(|c| Some(c.name.as_str()) == expiry && base_type(c.type_oid) == pg_sys::DATEOID) {
+            self.add("note", "expiry", "", None, "it is a date, read as 00:00 UTC of the day: a view may add the hour");
+        }
+        let mut secured = source.row_security;
+        for role in [Role::Snapshots, Role::Attributes] {
+            let relation = sources.get(role).and_then(|s| s.relation).map(Relation::find).transpose()?.flatten();
+            secured |= relation.is_some_and(|r| r.row_security);
+        }
+        if secured {
             self.add(
                 "note",
                 "row-level security",
@@ -90,13 +129,19 @@ impl Report {
                 "the source has it, so it is enabled on the segmentation's tables too; they have no policy yet, and only their owner reads them",
             );
         }
+        Ok(())
     }
+}
+
+/// Whether a feature is told only of an account among others.
+pub fn of_populations(feature: &Feature) -> bool {
+    feature.needs.contains(&"population")
 }
 
 /// The first input that a feature lacks.
 pub fn missing(feature: &Feature, has: &dyn Fn(&str) -> bool) -> Option<&'static str> {
     feature.needs.iter().copied().find(|&need| match need {
-        "as_of" => false,
+        "as_of" | "population" => false,
         // A notional stands in for both, and needs neither.
         "quantity" | "price" => !has(need) && !has("notional_usd"),
         "instrument" if feature.name != "instruments" => !has("instrument") && !has("underlying"),

@@ -2,26 +2,39 @@
 //!
 //! They go with the transaction; all of them are of one segmentation at a time.
 
-use crate::api::assign::{score_columns, QUALITY};
+use crate::api::assign::{score_columns, SCORED};
 use crate::api::catalogue::{self, Definition};
+use crate::api::fit::one_snapshot;
 use crate::api::matrix::order_collation;
-use crate::api::sources::{feature_array, TradeSql};
-use crate::api::window::SPAN;
+use crate::api::passes::{feature_array, Passes, Statement};
+use crate::api::population;
+use crate::api::sources::custom::Account;
+use crate::api::sources::declare::missing_index;
+use crate::api::sources::reference::several;
+use crate::api::sources::Sources;
+use crate::api::vector::Vector;
+use crate::api::window::{FIRST_DAY, SPAN};
 use crate::pg::error::{notice, Failure, Result};
 use crate::pg::relation::Relation;
-use crate::pg::spi::{self, arg, maybe, quote, time};
+use crate::pg::spi::{self, arg, quote, time, Params};
 use pgrx::PgSqlErrorCode;
 use segmentation::model::Model;
+use segmentation::profile::features::Market;
 
 /// (account, start, profile): one row an account and UTC day.
 const DAYS: &str = "pg_temp.pg_segmentation_days";
-/// (account, v, volume): the feature vector of each account, and its volume in USD.
+const DAYS_NAME: &str = "pg_segmentation_days";
+/// (account, profile): one row an account, of the look-back before as_of.
+const WHOLE: &str = "pg_temp.pg_segmentation_whole";
+const WHOLE_NAME: &str = "pg_segmentation_whole";
+/// (account, v, volume, fresh): the feature vector of each account, its volume in USD, and whether it has too few trades for
+/// a segment.
 pub const FEATURE_ROWS: &str = "pg_temp.pg_segmentation_features";
-/// (account, s): the score of each account.
+/// (account, s): the score of each account; NULL for a fresh one.
 pub const SCORES: &str = "pg_temp.pg_segmentation_scores";
 
 pub fn drop_scratch() -> Result<()> {
-    for table in [DAYS, FEATURE_ROWS, SCORES] {
+    for table in [DAYS, WHOLE, FEATURE_ROWS, SCORES] {
         let exists = spi::read("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[arg(table.to_string())], |r| {
             Ok(r.get(0, 1).unwrap_or(false))
         })?;
@@ -32,75 +45,124 @@ pub fn drop_scratch() -> Result<()> {
     Ok(())
 }
 
-/// Profiles from trades, by day and rolled up to `FEATURE_ROWS`. Answers the instant they are of.
+/// What was made of the trades.
+pub struct Made {
+    /// The instant that the features are of.
+    pub as_of: i64,
+    pub vector: Vector,
+    pub market: Option<Market>,
+}
+
+/// Which features are made: those that the segmentation declares, for accounts with at least so many trades, or those of
+/// a model.
+#[derive(Clone, Copy)]
+pub enum Wanted<'a> {
+    Declared { min_trades: u64 },
+    Of(&'a Model),
+}
+
+/// Profiles from trades and snapshots by day, rolled up over the look-back, and their features in `FEATURE_ROWS`.
 pub fn trade_features(
     definition: &Definition,
     source: &Relation,
     as_of: Option<i64>,
     lookback: Option<&str>,
+    wanted: Wanted,
     warnings: &mut Vec<String>,
-) -> Result<i64> {
-    let sql = TradeSql::new(definition, source)?;
-    let functions = catalogue::function_schema()?;
-    let (account, at, trade, table) = (&sql.account, &sql.executed_at, &sql.trade, source.quoted());
-    spi::run(
-        &format!(
-            "CREATE TEMPORARY TABLE pg_segmentation_days ON COMMIT DROP AS
-             SELECT {account} AS account, segmentation.utc_day({at}) AS start,
-                    {functions}.account_profile({trade}) AS profile
-             FROM {table} t WHERE {account} IS NOT NULL GROUP BY 1, 2"
-        ),
-        &[],
-    )?;
-    report_rejected(account, &table, &functions, warnings)?;
+) -> Result<Made> {
+    let sources = Sources::of(&definition.name)?;
+    for source in &sources.0 {
+        if let Some(statement) = missing_index(source)? {
+            let role = source.role.name();
+            notice(&format!("each trade reads all of the source \"{role}\", which has no index for it: {statement}"));
+        }
+    }
+    let passes = Passes::new(definition, &sources, source)?;
+    spi_run(passes.days(DAYS_NAME)?)?;
     let as_of = match as_of {
         Some(at) => at,
         None => end_of_watermark_day(source)?,
     };
-    let names: Vec<String> = definition.features.clone();
-    // From the first day of the look-back to the day of as_of. Where as_of is inside a day, that day's profile is made
-    // again from the trades before as_of.
+    report_rejected(
+        &passes.pass.account(definition)?,
+        &passes.pass.executed_at(definition)?,
+        &source.quoted(),
+        as_of,
+        warnings,
+    )?;
+    spi_run(passes.whole(WHOLE_NAME, DAYS, as_of, lookback)?)?;
+    let (vector, market, min_trades) = match wanted {
+        Wanted::Declared { min_trades } => {
+            let vector = Vector::of_fit(definition, &sources, WHOLE)?;
+            let market = population::market(definition, &sources, &vector, WHOLE, as_of)?;
+            (vector, market, min_trades)
+        }
+        Wanted::Of(model) => {
+            let p = &model.provenance;
+            (Vector::of_model(model, &sources)?, p.market.clone(), p.parameters.min_trades)
+        }
+    };
+    let mut params = Params::default();
+    let at = params.add(time(Some(as_of)));
+    let built_in = vector.built_in_sql("w.profile", &["volume_usd", "trades"], &at, market.as_ref(), &mut params)?;
+    let account = Account { alias: "w", column: "account", type_oid: definition.key_type };
+    let (custom, join) = vector.custom_sql(&account, &mut params)?.unwrap_or_default();
+    let (own, all) = match custom.is_empty() {
+        true => (String::new(), String::new()),
+        false => (format!(", {custom} AS c"), " || s.c".into()),
+    };
+    let n = vector.built_in.len();
+    // One call for all features of an account: OFFSET keeps it from being repeated for each use of its answer.
     spi::run(
         &format!(
             "CREATE TEMPORARY TABLE pg_segmentation_features ON COMMIT DROP AS
-             WITH bound AS MATERIALIZED (
-               SELECT CASE WHEN $2::text IS NOT NULL THEN segmentation.utc_day(
-                        pg_catalog.timezone('UTC', pg_catalog.timezone('UTC', $1) - $2::interval)) END AS low,
-                      segmentation.utc_day($1) AS high),
-             parts AS (
-               SELECT d.account, d.profile FROM {DAYS} d, bound b
-               WHERE d.start > date '-infinity' AND (b.low IS NULL OR d.start >= b.low) AND d.start < b.high
-               UNION ALL
-               SELECT {account}, {functions}.account_profile({trade}) FROM {table} t, bound b
-               WHERE {account} IS NOT NULL AND $4 AND {at} < $1
-                 AND {at} >= pg_catalog.timezone('UTC', b.high::timestamp)
-               GROUP BY 1),
-             whole AS MATERIALIZED (
-               SELECT account, {functions}.rollup(profile) AS profile FROM parts GROUP BY account)
-             SELECT account, {functions}.feature_vector(profile, $3, $1) AS v,
-                    {functions}.feature(profile, 'volume_usd', $1) AS volume
-             FROM whole WHERE {functions}.feature(profile, 'trades', $1) > 0"
+             SELECT s.account, s.v[1:{n}]{all} AS v, s.v[{volume}] AS volume, s.v[{trades}] < {min_trades} AS fresh
+             FROM (SELECT w.account, {built_in} AS v{own} FROM {WHOLE} w{join} OFFSET 0) s
+             WHERE s.v[{trades}] > 0",
+            volume = n + 1,
+            trades = n + 2,
         ),
-        &[
-            time(Some(as_of)),
-            maybe(lookback.map(str::to_string)),
-            arg(names),
-            arg(as_of.rem_euclid(segmentation::profile::days::DAY) != 0),
-        ],
+        params.args(),
     )?;
-    Ok(as_of)
+    if let Some(opened) = vector.attributes() {
+        let twice = format!(
+            "SELECT account::text FROM {FEATURE_ROWS} GROUP BY account HAVING count(*) > 1 ORDER BY account LIMIT 1"
+        );
+        if let Some(account) = spi::write(&twice, &[], |r| Ok((r.len() > 0).then(|| r.text(0, 1)).flatten()))? {
+            return Err(several(opened, "account", &account));
+        }
+    }
+    let fresh = format!("SELECT count(*) FROM {FEATURE_ROWS} WHERE fresh");
+    let fresh = spi::write(&fresh, &[], |r| Ok(r.get::<i64>(0, 1).unwrap_or(0)))?;
+    if fresh > 0 {
+        warnings.push(format!(
+            "{fresh} accounts with fewer than {min_trades} trades are new: not fitted on, in no segment"
+        ));
+    }
+    Ok(Made { as_of, vector, market })
 }
 
-fn report_rejected(account: &str, table: &str, functions: &str, warnings: &mut Vec<String>) -> Result<()> {
-    let rejected = format!("SELECT coalesce(sum({functions}.rejected_trades(profile)), 0)::bigint FROM {DAYS}");
-    let rejected: i64 = spi::write(&rejected, &[], |r| Ok(r.get(0, 1).unwrap_or(0)))?;
+fn spi_run(statement: Statement) -> Result<u64> {
+    spi::run(&statement.sql, statement.params.args())
+}
+
+/// Says how many trades before `as_of` did not count: those of its own day that come after it are not told apart here,
+/// and one without a time is before no instant, so that it is counted by itself.
+fn report_rejected(account: &str, at: &str, table: &str, as_of: i64, warnings: &mut Vec<String>) -> Result<()> {
+    let functions = catalogue::function_schema()?;
+    let rejected = format!(
+        "SELECT coalesce(sum({functions}.rejected_trades(profile)), 0)::bigint
+                + (SELECT count(*) FROM {table} t WHERE {account} IS NOT NULL AND ({at} IS NULL OR {at} = '-infinity'))
+         FROM {DAYS} WHERE start > date '-infinity' AND start < segmentation.utc_day($1)"
+    );
+    let rejected: i64 = spi::write(&rejected, &[time(Some(as_of))], |r| Ok(r.get(0, 1).unwrap_or(0)))?;
     if rejected > 0 {
         warnings.push(format!(
             "{rejected} trades rejected (quantity negative, a number not finite or beyond 1e20 USD, or no finite time)"
         ));
     }
-    let nameless = format!("SELECT count(*) FROM {table} t WHERE {account} IS NULL");
-    let nameless: i64 = spi::write(&nameless, &[], |r| Ok(r.get(0, 1).unwrap_or(0)))?;
+    let nameless = format!("SELECT count(*) FROM {table} t WHERE {account} IS NULL AND {at} < $1");
+    let nameless: i64 = spi::write(&nameless, &[time(Some(as_of))], |r| Ok(r.get(0, 1).unwrap_or(0)))?;
     if nameless > 0 {
         warnings.push(format!("{nameless} trades without an account left out"));
     }
@@ -108,7 +170,7 @@ fn report_rejected(account: &str, table: &str, functions: &str, warnings: &mut V
     Ok(())
 }
 
-/// The watermark is the last trade that is not after now: a trade dated 2099 moves nobody.
+/// The watermark is the last day with a trade or a snapshot that is not after today: a trade dated 2099 moves nobody.
 fn end_of_watermark_day(source: &Relation) -> Result<i64> {
     let sql = format!(
         "SELECT pg_catalog.timezone('UTC', (pg_catalog.max(start) + 1)::timestamp) FROM {DAYS}
@@ -137,23 +199,35 @@ pub fn store_profiles(definition: &Definition) -> Result<()> {
     Ok(())
 }
 
-/// First day of the 32-day span of a finite day.
+/// First day of the 32-day span of a finite day, no earlier than the first day that PostgreSQL has.
 pub fn span_start(day: &str) -> String {
-    format!("date '2000-01-01' + {SPAN} * pg_catalog.floor(({day} - date '2000-01-01') / {SPAN}.0)::int")
+    format!("date '2000-01-01' + greatest({SPAN} * {}, {FIRST_DAY})", block(day))
+}
+
+/// The day after the last one of that span.
+pub fn span_end(day: &str) -> String {
+    format!("date '2000-01-01' + {SPAN} * ({} + 1)", block(day))
+}
+
+fn block(day: &str) -> String {
+    format!("pg_catalog.floor(({day} - date '2000-01-01') / {SPAN}.0)::int")
 }
 
 /// The same `FEATURE_ROWS` from a table that has one row an account.
-pub fn ready_made_features(definition: &Definition, source: &Relation) -> Result<()> {
+pub fn ready_made_features(definition: &Definition, source: &Relation, names: &[String]) -> Result<()> {
     let account = format!("t.{}", quote(&definition.account));
     spi::run(
         &format!(
             "CREATE TEMPORARY TABLE pg_segmentation_features ON COMMIT DROP AS
-             SELECT {account} AS account, {} AS v, NULL::float8 AS volume FROM {} t WHERE {account} IS NOT NULL",
-            feature_array(definition, source)?,
+             SELECT {account} AS account, {} AS v, NULL::float8 AS volume, false AS fresh FROM {} t WHERE {account} IS NOT NULL",
+            feature_array(names, source)?,
             source.quoted()
         ),
         &[],
     )?;
+    if keyed(source, &definition.account)? {
+        return Ok(());
+    }
     let twice = format!("SELECT EXISTS (SELECT FROM {FEATURE_ROWS} GROUP BY account HAVING count(*) > 1)");
     if spi::write(&twice, &[], |r| Ok(r.get(0, 1).unwrap_or(false)))? {
         return Err(Failure::new(
@@ -165,12 +239,26 @@ pub fn ready_made_features(definition: &Definition, source: &Relation) -> Result
     Ok(())
 }
 
+/// Whether an index already ensures that a column has no value twice. That of a parent says nothing of tables that inherit.
+fn keyed(source: &Relation, column: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (
+                 SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                 WHERE i.indrelid = CAST($1 AS pg_catalog.regclass) AND a.attname = $2 AND i.indnkeyatts = 1
+                   AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL
+                   AND i.indcollation[0] = a.attcollation)
+               AND NOT EXISTS (
+                 SELECT FROM pg_catalog.pg_inherits h JOIN pg_catalog.pg_class c ON c.oid = h.inhparent
+                 WHERE h.inhparent = CAST($1 AS pg_catalog.regclass) AND c.relkind <> 'p')";
+    spi::read(sql, &[arg(source.quoted()), arg(column.to_string())], |r| Ok(r.get(0, 1).unwrap_or(false)))
+}
+
 /// Scores every account of `FEATURE_ROWS` into `SCORES`.
 pub fn score_all(model: &Model) -> Result<()> {
     spi::run(
         &format!(
             "CREATE TEMPORARY TABLE pg_segmentation_scores ON COMMIT DROP AS
-             SELECT account, segmentation.score(v, CAST($1 AS segmentation.model)) AS s FROM {FEATURE_ROWS}"
+             SELECT account, CASE WHEN NOT fresh THEN segmentation.score(v, CAST($1 AS segmentation.model)) END AS s
+             FROM {FEATURE_ROWS}"
         ),
         &[arg(model.to_json()?)],
     )?;
@@ -184,7 +272,7 @@ pub fn count_all(definition: &Definition, k: usize) -> Result<(Vec<u64>, Vec<f64
         "SELECT s.s[1]::int, count(*),
                 coalesce(pg_catalog.sum(f.volume ORDER BY f.account{collation})
                            FILTER (WHERE f.volume > 0 AND f.volume < 'infinity'), 0)
-         FROM {SCORES} s JOIN {FEATURE_ROWS} f USING (account) GROUP BY 1",
+         FROM {SCORES} s JOIN {FEATURE_ROWS} f USING (account) WHERE s.s[1] IS NOT NULL GROUP BY 1",
         collation = order_collation(definition.key_type)
     );
     spi::write(&sql, &[], |r| {
@@ -198,23 +286,28 @@ pub fn count_all(definition: &Definition, k: usize) -> Result<(Vec<u64>, Vec<f64
     })
 }
 
-/// Writes the scores of all accounts as their segments.
+/// Writes the scores of all accounts as their segments. The caller has locked the table.
 pub fn write_segments(segments: &Relation, model: &Model, version: i32) -> Result<()> {
     let ids: Vec<i32> = model.segments.iter().map(|s| s.id).collect();
     let names: Vec<String> = model.segments.iter().map(|s| s.name.clone()).collect();
     let table = segments.quoted();
+    // Looking for every account first takes as long as writing it. A statement with an old snapshot may not see rows that
+    // the primary key knows of, so it looks.
+    let empty = format!("SELECT NOT EXISTS (SELECT FROM {table})");
+    let first = !one_snapshot()? && spi::write(&empty, &[], |r| Ok(r.get(0, 1).unwrap_or(false)))?;
     spi::run(
         &format!(
-            "INSERT INTO {table} AS old
-               (account, segment_id, segment, model_segment_id, margin, since, model_version, quality)
-             SELECT account, {columns}, pg_catalog.transaction_timestamp(), $1, {quality}
+            "INSERT INTO {table} AS old (account, {SCORED}, since, model_version)
+             SELECT account, {columns}, pg_catalog.transaction_timestamp(), $1
              FROM {SCORES} {upsert}",
             columns = score_columns("$2", "$3"),
-            quality = QUALITY,
-            upsert = upsert("EXCLUDED.quality"),
+            upsert = if first { String::new() } else { upsert("EXCLUDED.quality") },
         ),
         &[arg(version), arg(ids), arg(names)],
     )?;
+    if first {
+        return Ok(());
+    }
     // Accounts that have nothing in the look-back any more have no segment.
     spi::run(
         &format!("DELETE FROM {table} old WHERE NOT EXISTS (SELECT FROM {SCORES} s WHERE s.account = old.account)"),
@@ -228,7 +321,7 @@ pub fn upsert(quality: &str) -> String {
     format!(
         "ON CONFLICT (account) DO UPDATE SET
            segment_id = EXCLUDED.segment_id, segment = EXCLUDED.segment, model_segment_id = EXCLUDED.model_segment_id,
-           margin = EXCLUDED.margin, model_version = EXCLUDED.model_version, quality = {quality},
+           margin = EXCLUDED.margin, outlier = EXCLUDED.outlier, model_version = EXCLUDED.model_version, quality = {quality},
            since = CASE WHEN old.segment_id = EXCLUDED.segment_id THEN old.since ELSE EXCLUDED.since END"
     )
 }

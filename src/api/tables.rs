@@ -46,10 +46,11 @@ impl Tables {
             "segments",
             &format!(
                 "account {key} NOT NULL PRIMARY KEY, segment_id integer, segment text, model_segment_id integer,
-                 margin double precision, since timestamp with time zone, model_version integer, quality text NOT NULL"
+                 margin double precision, since timestamp with time zone, model_version integer, quality text NOT NULL,
+                 outlier boolean"
             ),
             None,
-            &format!("Segments of segmentation {name}: one row an account. quality: ok, insufficient_data, or dirty."),
+            &format!("Segments of segmentation {name}: one row an account. quality: ok, noise, insufficient_data, new, or dirty."),
         )?;
         Ok(Tables { profiles, segments })
     }

@@ -15,7 +15,7 @@ sql_function!("segmentation_to_float8", 1, to_float8);
 sql_function!("segmentation_utc_day", 1, utc_day);
 
 // Positions in the SQL signature, which is fixed: views that users made hold it.
-const ARGUMENTS: usize = 33;
+const ARGUMENTS: usize = 42;
 const EXECUTED_AT: usize = 0;
 const SIDE: usize = 3;
 const IS_MAKER: usize = 8;
@@ -23,12 +23,14 @@ const INVERSE: usize = 17;
 const EXPIRY: usize = 19;
 const OPTION_TYPE: usize = 20;
 const IS_LIQUIDATION: usize = 26;
+const IS_TOXIC: usize = 40;
+const IS_SELF_TRADE: usize = 41;
 
 /// The five amounts that are numeric in the numeric overload.
 const AMOUNTS: [(usize, Num); 5] =
     [(1, Num::Quantity), (2, Num::Price), (5, Num::NotionalUsd), (6, Num::QuoteUsd), (7, Num::FeeUsd)];
 
-const NUMBERS: [(usize, Num); 11] = [
+const NUMBERS: [(usize, Num); 18] = [
     (16, Num::ContractSize),
     (18, Num::Strike),
     (21, Num::UnderlyingPrice),
@@ -40,6 +42,13 @@ const NUMBERS: [(usize, Num); 11] = [
     (30, Num::Mid1m),
     (31, Num::Mid5m),
     (32, Num::UnderlyingReturn1d),
+    (33, Num::Mid1s),
+    (34, Num::Mid10s),
+    (35, Num::Mid1h),
+    (36, Num::UnderlyingReturn1h),
+    (37, Num::UnderlyingReturn7d),
+    (38, Num::OwnFlowUsd),
+    (39, Num::OthersFlowUsd),
 ];
 
 const TEXTS: [(usize, Text); 10] = [
@@ -75,7 +84,8 @@ fn trade(call: &Call, amount: impl Fn(usize) -> Option<f64>) -> Result<Option<Ra
             t.set(field, v);
         }
     }
-    if let Some(v) = call.i64(EXPIRY) {
+    // An expiry that never comes is none.
+    if let Some(v) = call.i64(EXPIRY).filter(|&at| at != i64::MAX && at != i64::MIN) {
         t.set(Num::Expiry, v as f64);
     }
     for (i, field) in TEXTS {
@@ -91,6 +101,8 @@ fn trade(call: &Call, amount: impl Fn(usize) -> Option<f64>) -> Result<Option<Ra
         (Mark::Inverse, call.bool(INVERSE)),
         (Mark::OptionType, option_type),
         (Mark::Liquidation, call.bool(IS_LIQUIDATION)),
+        (Mark::Toxic, call.bool(IS_TOXIC)),
+        (Mark::SelfTrade, call.bool(IS_SELF_TRADE)),
     ] {
         t.marks = with_mark(t.marks, mark, value);
     }

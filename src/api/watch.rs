@@ -4,20 +4,32 @@
 //! and the account's segment from its profiles: the trade table is not read. Accounts are locked in the order of their
 //! keys, so that two inserts cannot wait for each other; the second of two that touch one account sees what the first
 //! one wrote.
+//!
+//! Instruments, leveraged tokens and prices are joined to the new trades, attributes to their accounts. Quotes are not:
+//! what follows a trade is not known yet. Features of class J stay those of the trades of the last fit, and so do
+//! snapshots.
 
-use crate::api::assign::{score_columns, QUALITY};
+use crate::api::account::end_of_last_day;
+use crate::api::assign::{score_columns, SCORED};
 use crate::api::catalogue::{self, Definition, Source};
 use crate::api::fit::{lock, one_snapshot};
+use crate::api::models::event::Event;
+use crate::api::rights::{check_owner_reads, check_owner_reads_sources};
 use crate::api::scratch::{
-    drop_scratch, score_all, span_start, store_profiles, trade_features, upsert, write_segments,
+    drop_scratch, score_all, span_end, span_start, store_profiles, trade_features, upsert, write_segments, Wanted,
 };
-use crate::api::sources::TradeSql;
+use crate::api::sources::custom::{self, Account};
+use crate::api::sources::reference::Reference;
+use crate::api::sources::trades::{Pass, Quotes};
+use crate::api::sources::{Role, Sources};
+use crate::api::triggers::{drop_statement, drop_trigger, relations, set_trigger, trigger_name, NEW};
+use crate::api::vector::Vector;
 use crate::api::window::{Window, SPAN};
 use crate::pg::call::{Call, Raw};
 use crate::pg::error::{warning, Failure, Result};
-use crate::pg::identity::{ActAs, SafePath};
+use crate::pg::identity::{ActAs, SafePath, Setting};
 use crate::pg::relation::Relation;
-use crate::pg::spi::{self, arg, literal, quote};
+use crate::pg::spi::{self, arg, literal, quote, Params};
 use crate::pg::trigger::{contained, Trigger};
 use crate::sql_function;
 use pgrx::{pg_sys, PgSqlErrorCode};
@@ -25,25 +37,6 @@ use pgrx::{pg_sys, PgSqlErrorCode};
 sql_function!("segmentation_watch", 1, watch);
 sql_function!("segmentation_unwatch", 1, unwatch);
 sql_function!("segmentation_segment_trades", 0, segment_trades);
-
-/// Name of the transition table inside the trigger.
-const NEW: &str = "pg_segmentation_new";
-
-fn trigger_name(segmentation: &str) -> String {
-    format!("pg_segmentation_{segmentation}")
-}
-
-/// The table itself, and for a partitioned one every partition at every level: rows may be inserted into any of them.
-fn relations(source: &Relation) -> Result<Vec<Relation>> {
-    let sql = "SELECT relid::oid FROM pg_catalog.pg_partition_tree($1) WHERE relid <> $1::regclass";
-    let leaves: Vec<pg_sys::Oid> =
-        spi::read(sql, &[arg(source.oid)], |r| Ok((0..r.len()).filter_map(|i| r.get(i, 1)).collect()))?;
-    let mut all: Vec<Relation> = Relation::find(source.oid)?.into_iter().collect();
-    for leaf in leaves {
-        all.extend(Relation::find(leaf)?);
-    }
-    Ok(all)
-}
 
 fn check_watchable(definition: &Definition, relation: &Relation) -> Result<()> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
@@ -86,9 +79,11 @@ fn watch(call: &Call) -> Result<Option<String>> {
         .hint("fit it again when the features have changed"));
     }
     definition.active()?;
-    let _path = SafePath::set();
+    let (_path, _plain) = (SafePath::set(), Setting::interpreted());
     let source = definition.source()?;
     check_owner_reads(&segments, &source)?;
+    let sources = Sources::of(&definition.name)?;
+    check_owner_reads_sources(&segments, &sources)?;
     let all = relations(&source)?;
     all.iter().try_for_each(|r| check_watchable(&definition, r))?;
     let functions = catalogue::function_schema()?;
@@ -100,105 +95,36 @@ fn watch(call: &Call) -> Result<Option<String>> {
     let definition = catalogue::resolve(Some(&definition.name))?;
     let (version, model) = definition.model(None)?;
     drop_scratch()?;
-    trade_features(&definition, &source, None, model.provenance.lookback.as_deref(), &mut Vec::new())?;
+    let lookback = model.provenance.lookback.as_deref();
+    let made = trade_features(&definition, &source, None, lookback, Wanted::Of(&model), &mut Vec::new())?;
     store_profiles(&definition)?;
     score_all(&model)?;
     write_segments(&segments, &model, version)?;
     drop_scratch()?;
-    set_watched(&definition, true)?;
-    Ok(Some(format!(
+    set_watched(&definition, true, Some(made.as_of))?;
+    Event { version: Some(version), ..Event::of_segmentation("watch") }.record(&definition.name)?;
+    let mut answer = format!(
         "inserts into {} update segmentation \"{}\"; updates, deletes and truncates of trades are not followed: fit again after them",
         source.quoted(),
         definition.name
-    )))
-}
-
-/// The trigger writes as the owner of the segments; what it writes comes from the trade table, so that owner has to be
-/// allowed to read it.
-fn check_owner_reads(segments: &Relation, source: &Relation) -> Result<()> {
-    let sql = "SELECT pg_catalog.has_table_privilege($1, $2, 'SELECT')";
-    if spi::read(sql, &[arg(segments.owner), arg(source.oid)], |r| Ok(r.get(0, 1).unwrap_or(false)))? {
-        return Ok(());
+    );
+    let later: Vec<&str> = [Role::Quotes, Role::Snapshots]
+        .into_iter()
+        .filter(|&role| sources.get(role).is_some())
+        .map(Role::name)
+        .collect();
+    if !later.is_empty() {
+        answer += &format!("; the next fit reads {}", later.join(" and "));
     }
-    Err(Failure::new(
-        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-        format!("the owner of the segmentation may not read {}", source.quoted()),
-    )
-    .hint("GRANT SELECT on the trade table to it"))
+    Ok(Some(answer))
 }
 
-fn set_watched(definition: &Definition, watched: bool) -> Result<()> {
+fn set_watched(definition: &Definition, watched: bool, scored_as_of: Option<i64>) -> Result<()> {
     catalogue::run(
-        "UPDATE segmentation.definition SET watched = $2 WHERE name OPERATOR(pg_catalog.=) $1",
-        &[arg(definition.name.clone()), arg(watched)],
+        "UPDATE segmentation.definition SET watched = $2, scored_as_of = $3 WHERE name OPERATOR(pg_catalog.=) $1",
+        &[arg(definition.name.clone()), arg(watched), spi::time(scored_as_of)],
     )?;
     Ok(())
-}
-
-/// Creates the trigger. One that is right is kept: only the table's owner could drop it, and watching takes no more than
-/// the TRIGGER right.
-fn set_trigger(definition: &Definition, relation: &Relation, functions: &str) -> Result<()> {
-    let (name, table) = (trigger_name(&definition.name), relation.quoted());
-    let may = "SELECT pg_catalog.has_table_privilege($1, 'TRIGGER')";
-    if !spi::read(may, &[arg(relation.oid)], |r| Ok(r.get(0, 1).unwrap_or(false)))? {
-        return Err(Failure::new(
-            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-            format!("permission denied for table {}", relation.name),
-        )
-        .hint(format!("watching takes GRANT TRIGGER ON {table}")));
-    }
-    relation.hold_off_writers();
-    // 4: after, of a statement, INSERT only.
-    let sql = "SELECT tgtype = 4 AND tgnewtable = $3::name AND tgqual IS NULL AND tgenabled = 'O'
-                      AND tgfoid = pg_catalog.to_regprocedure($4) AND tgargs = pg_catalog.decode($5, 'hex')
-               FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname = $2::name";
-    let argument: String = definition.name.bytes().chain([0]).map(|b| format!("{b:02x}")).collect();
-    let arguments = [
-        arg(relation.oid),
-        arg(name.clone()),
-        arg(NEW.to_string()),
-        arg(format!("{functions}.segment_trades()")),
-        arg(argument),
-    ];
-    let right = spi::write(sql, &arguments, |r| Ok((r.len() > 0).then(|| r.get(0, 1).unwrap_or(false))))?;
-    match right {
-        Some(true) => return Ok(()),
-        Some(false) => drop(spi::run(&drop_statement(&name, relation), &[])?),
-        None => (),
-    }
-    let trigger = quote(&name);
-    spi::run(
-        &format!(
-            "CREATE TRIGGER {trigger} AFTER INSERT ON {table} REFERENCING NEW TABLE AS {NEW}
-             FOR EACH STATEMENT EXECUTE FUNCTION {functions}.segment_trades({})",
-            literal(&definition.name)
-        ),
-        &[],
-    )?;
-    Ok(())
-}
-
-fn drop_statement(trigger: &str, relation: &Relation) -> String {
-    format!("DROP TRIGGER {} ON {}", quote(trigger), relation.quoted())
-}
-
-/// Drops the trigger where it is there and the current user owns the table. Answers the statements that are left to the
-/// owner of the table.
-pub fn drop_trigger(definition: &Definition, source: &Relation) -> Result<Vec<String>> {
-    let name = trigger_name(&definition.name);
-    let mut left = Vec::new();
-    for relation in relations(source)? {
-        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND tgname = $2::name)";
-        if spi::write(sql, &[arg(relation.oid), arg(name.clone())], |r| Ok(r.get(0, 1).unwrap_or(false)))? {
-            let statement = drop_statement(&name, &relation);
-            if relation.owned {
-                spi::run(&statement, &[])?;
-            } else {
-                left.push(statement);
-            }
-        }
-    }
-    Ok(left)
 }
 
 fn unwatch(call: &Call) -> Result<Option<String>> {
@@ -210,7 +136,8 @@ fn unwatch(call: &Call) -> Result<Option<String>> {
         Some(source) => drop_trigger(&definition, &source)?,
         None => Vec::new(),
     };
-    set_watched(&definition, false)?;
+    set_watched(&definition, false, end_of_last_day(&definition)?)?;
+    Event::of_segmentation("unwatch").record(&definition.name)?;
     let mut answer = format!("segmentation \"{}\" is no longer updated by inserts", definition.name);
     if !left.is_empty() {
         answer += &format!(
@@ -290,26 +217,32 @@ fn job(name: &str, relation: pg_sys::Oid) -> Result<Job> {
 }
 
 fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
-    let _path = SafePath::set();
+    let (_path, _plain) = (SafePath::set(), Setting::interpreted());
     let (definition, segments, profiles) = match job(name, relation)? {
         Job::Update { definition, segments, profiles } => (definition, segments, profiles),
         Job::Nothing => return Ok(None),
         Job::Stray(stray) => return Ok(Some(stray)),
     };
     let inserted = Relation::find(relation)?.ok_or_else(|| Failure::not_ready("its trade table is gone"))?;
-    let sql = TradeSql::new(&definition, &inserted)?;
     let functions = catalogue::function_schema()?;
+    let sources = Sources::of(name)?;
     check_owner_reads(&segments, &inserted)?;
+    check_owner_reads_sources(&segments, &sources)?;
+    let pass = Pass::new(&definition, &sources, &inserted)?;
     let _owner = ActAs::role(segments.owner);
     // First the lock that a running fit holds off, then the model: the one that is active once the fit has ended.
     spi::run(&format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", segments.quoted()), &[])?;
     let (version, model) = catalogue::resolve(Some(name))?.model(None)?;
-    let (account, at, trade) = (&sql.account, &sql.executed_at, &sql.trade);
+    let (account, at) = (&pass.account(&definition)?, &pass.executed_at(&definition)?);
+    let reference = Reference::read(&pass, NEW, &format!("{account} IS NOT NULL"), &[])?;
+    let mut params = Params::default();
+    let sql = pass.sql(&definition, NEW, &reference, Quotes::No, &mut params)?;
+    let (trade, from) = (&sql.trade, &sql.from);
     let (segments, profiles) = (segments.quoted(), profiles.quoted());
     let touched = format!("SELECT DISTINCT {account} AS account FROM {NEW} t WHERE {account} IS NOT NULL");
     spi::run(
         &format!(
-            "INSERT INTO {segments} (account, quality) SELECT account, 'new' FROM ({touched}) n ORDER BY account
+            "INSERT INTO {segments} (account, quality) SELECT account, 'pending' FROM ({touched}) n ORDER BY account
              ON CONFLICT (account) DO NOTHING"
         ),
         &[],
@@ -319,11 +252,11 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
         &format!(
             "INSERT INTO {profiles} AS p (account, span, start, profile)
              SELECT {account}, 1, segmentation.utc_day({at}), {functions}.account_profile({trade})
-             FROM {NEW} t WHERE {account} IS NOT NULL GROUP BY 1, 3 ORDER BY 1, 3
+             FROM {from} WHERE {account} IS NOT NULL GROUP BY 1, 3 ORDER BY 1, 3
              ON CONFLICT (account, span, start) DO UPDATE
                SET profile = segmentation.profile_plus(p.profile, EXCLUDED.profile)"
         ),
-        &[],
+        params.args(),
     )?;
     spi::run(
         &format!(
@@ -333,10 +266,11 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
                    FROM (SELECT {account} AS account, segmentation.utc_day({at}) AS day FROM {NEW} t
                          WHERE {account} IS NOT NULL) n
                    WHERE day > date '-infinity') b
-             JOIN {profiles} d ON d.account = b.account AND d.span = 1 AND d.start >= b.start AND d.start < b.start + {SPAN}
+             JOIN {profiles} d ON d.account = b.account AND d.span = 1 AND d.start >= b.start AND d.start < {end}
              GROUP BY 1, 3 ORDER BY 1, 3
              ON CONFLICT (account, span, start) DO UPDATE SET profile = EXCLUDED.profile",
             block = span_start("day"),
+            end = span_end("b.start"),
         ),
         &[],
     )?;
@@ -349,28 +283,48 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
         let window = Window::ending(as_of, model.provenance.lookback.as_deref())?;
         let ids: Vec<i32> = model.segments.iter().map(|s| s.id).collect();
         let names: Vec<String> = model.segments.iter().map(|s| s.name.clone()).collect();
-        let features: Vec<String> = model.feature_names().into_iter().map(str::to_string).collect();
+        let vector = Vector::of_model(&model, &sources)?;
+        if let Some(opened) = vector.attributes() {
+            custom::check_one_row(opened, Some((&touched, definition.key_type)), &[])?;
+        }
+        let mut params = Params::default();
+        let [ids, names, at, version, json] =
+            [arg(ids), arg(names), spi::time(Some(as_of)), arg(version), arg(model.to_json()?)].map(|a| params.add(a));
+        let market = model.provenance.market.as_ref();
+        let built_in = vector.built_in_sql("r.profile", &["trades"], &at, market, &mut params)?;
+        let account = Account { alias: "r", column: "account", type_oid: definition.key_type };
+        let (own, join) = vector.custom_sql(&account, &mut params)?.unwrap_or_default();
+        let (own, all) = match own.is_empty() {
+            true => (String::new(), ""),
+            false => (format!(", {own} AS c"), " || v.c"),
+        };
+        let enough = match model.provenance.parameters.min_trades {
+            0 | 1 => "true".into(),
+            least => format!("v.b[{}] >= {least}", vector.built_in.len() + 1),
+        };
         spi::run(
             &format!(
-                "INSERT INTO {segments} AS old
-                   (account, segment_id, segment, model_segment_id, margin, since, model_version, quality)
-                 SELECT account, {columns}, pg_catalog.transaction_timestamp(), $5, {QUALITY}
-                 FROM (SELECT account, segmentation.score({functions}.feature_vector(profile, $3, $4),
-                                                          CAST($6 AS segmentation.model)) AS s
-                       FROM (SELECT p.account, {functions}.rollup(p.profile) AS profile
-                             FROM {profiles} p WHERE p.account IN ({touched}) AND {window}
-                             GROUP BY p.account ORDER BY p.account) r) n
+                "INSERT INTO {segments} AS old (account, {SCORED}, since, model_version)
+                 SELECT account, {columns}, pg_catalog.transaction_timestamp(), {version}
+                 FROM (SELECT v.account,
+                              CASE WHEN {enough}
+                                   THEN segmentation.score(v.b[1:{n}]{all}, CAST({json} AS segmentation.model)) END AS s
+                       FROM (SELECT r.account, {built_in} AS b{own}
+                             FROM (SELECT p.account, {functions}.rollup(p.profile) AS profile
+                                   FROM {profiles} p WHERE p.account IN ({touched}) AND {window}
+                                   GROUP BY p.account ORDER BY p.account) r{join} OFFSET 0) v) x
                  {upsert}",
-                columns = score_columns("$1", "$2"),
+                columns = score_columns(&ids, &names),
+                n = vector.built_in.len(),
                 window = window.condition(),
                 // Trades that were missed are missing until a fit reads them.
                 upsert = upsert("CASE WHEN old.quality = 'dirty' THEN old.quality ELSE EXCLUDED.quality END"),
             ),
-            &[arg(ids), arg(names), arg(features), spi::time(Some(as_of)), arg(version), arg(model.to_json()?)],
+            params.args(),
         )?;
     }
-    // Accounts that are new and have nothing in the look-back: a refit would not list them either.
-    spi::run(&format!("DELETE FROM {segments} WHERE quality = 'new' AND account IN ({touched})"), &[])?;
+    // Accounts that were not there before and have nothing in the look-back: a refit would not list them either.
+    spi::run(&format!("DELETE FROM {segments} WHERE quality = 'pending' AND account IN ({touched})"), &[])?;
     Ok(None)
 }
 

@@ -8,7 +8,7 @@ use segmentation::profile::days::{day_of, DAY};
 pub const SPAN: i32 = 32;
 
 /// PostgreSQL's first date, in days from 2000-01-01.
-const FIRST_DAY: i32 = -2_451_545;
+pub const FIRST_DAY: i32 = -2_451_545;
 
 /// Days from `low` (`None`: from the beginning) to before `high`, counted from 2000-01-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +17,19 @@ pub struct Window {
     pub high: i32,
 }
 
+/// An instant as PostgreSQL writes it, in UTC.
+fn shown(at: i64) -> Result<String> {
+    let sql = "SELECT pg_catalog.timezone('UTC', $1)::text OPERATOR(pg_catalog.||) ' UTC'";
+    spi::read(sql, &[time(Some(at))], |r| Ok(r.text(0, 1).unwrap_or_default()))
+}
+
 impl Window {
     /// The window of a look-back that ends at `as_of`, which has to be a UTC midnight (22023).
     pub fn ending(as_of: i64, lookback: Option<&str>) -> Result<Window> {
         if as_of.rem_euclid(DAY) != 0 || as_of == i64::MAX || as_of == i64::MIN {
-            return Err(Failure::invalid("as_of over stored profiles must be a UTC midnight")
-                .hint("profiles are kept by UTC day; use for example date_trunc('day', as_of, 'UTC')"));
+            return Err(Failure::invalid(format!("as_of {} is not a UTC midnight", shown(as_of)?)).hint(
+                "segments and explanations of the past come from stored profiles, one a UTC day: pass date_trunc('day', as_of, 'UTC'); segmentation_features takes any instant",
+            ));
         }
         let low = lookback.map(|lookback| {
             let sql = "SELECT segmentation.utc_day(pg_catalog.timezone('UTC',

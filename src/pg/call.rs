@@ -129,6 +129,23 @@ impl Call {
         }
     }
 
+    /// Whether the argument is a constant of the statement, so that every call of this call site has the same. Not so a
+    /// parameter: PL/pgSQL keeps an expression and changes what its variables hold.
+    pub fn constant(&self, i: usize) -> bool {
+        // SAFETY: `run` passes on the record of the function manager, whose expression is null or a node of the plan; its
+        // arguments are looked at only where it is the call of a function.
+        unsafe {
+            let Some(function) = (*self.record).flinfo.as_ref() else { return false };
+            if function.fn_expr.is_null() || !pgrx::is_a(function.fn_expr, pg_sys::NodeTag::T_FuncExpr) {
+                return false;
+            }
+            let call = function.fn_expr.cast::<pg_sys::FuncExpr>();
+            let Some(arguments) = (*call).args.as_ref() else { return false };
+            i < arguments.length as usize
+                && pgrx::is_a((*arguments.elements.add(i)).ptr_value.cast(), pg_sys::NodeTag::T_Const)
+        }
+    }
+
     /// The argument as a Rust value. The type has to be the one that the SQL declares.
     pub fn get<T: FromDatum>(&self, i: usize) -> Option<T> {
         // SAFETY: the SQL declaration gives the argument's type, and `T` reads that type.

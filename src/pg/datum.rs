@@ -2,6 +2,7 @@
 
 use crate::pg::error::{Failure, Result};
 use pgrx::{pg_sys, IntoDatum, PgSqlErrorCode};
+use std::collections::HashMap;
 
 /// A value of a result row.
 #[derive(Clone, Debug)]
@@ -15,6 +16,9 @@ pub enum Cell {
     /// Microseconds since 2000-01-01 UTC.
     Time(i64),
     Texts(Vec<String>),
+    Ints(Vec<i32>),
+    /// A value as it came, of the column's type; alive until the row is added.
+    Raw(pg_sys::Datum),
 }
 
 impl Cell {
@@ -35,6 +39,8 @@ impl Cell {
             Cell::Float(v) => v.into_datum(),
             Cell::Bool(v) => v.into_datum(),
             Cell::Texts(v) => v.into_datum(),
+            Cell::Ints(v) => v.into_datum(),
+            Cell::Raw(v) => Some(v),
         }
     }
 }
@@ -164,6 +170,30 @@ pub fn stored_bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
 pub fn text_array(datum: pg_sys::Datum) -> Vec<Option<String>> {
     // SAFETY: every caller names a text[] argument of its own SQL declaration.
     unsafe { <Vec<Option<String>> as pgrx::FromDatum>::from_datum(datum, false) }.unwrap_or_default()
+}
+
+/// Elements read between two looks at interrupts.
+const ELEMENTS: usize = 1 << 14;
+
+/// A `text[]` with a number for each distinct element, NULL as an element of its own. Answers a cancel, however long it is: elements
+/// are known by a hash of 128 bits, in tables so small that none takes long to grow or to drop.
+pub fn labels(datum: pg_sys::Datum) -> Vec<u32> {
+    const TABLES: usize = 256;
+    // SAFETY: every caller names a text[] argument of its own SQL declaration.
+    let array = unsafe { <pgrx::Array<&[u8]> as pgrx::FromDatum>::from_datum(datum, false) };
+    let Some(array) = array else { return Vec::new() };
+    let mut known: Vec<HashMap<Option<u128>, u32>> = vec![HashMap::new(); TABLES];
+    let (mut found, mut next) = (Vec::with_capacity(array.len()), 0);
+    for (i, label) in array.iter().enumerate() {
+        if i % ELEMENTS == 0 {
+            pgrx::check_for_interrupts!();
+        }
+        let hash = label.map(xxhash_rust::xxh3::xxh3_128);
+        let number = *known[hash.unwrap_or(0) as usize % TABLES].entry(hash).or_insert(next);
+        next += u32::from(number == next);
+        found.push(number);
+    }
+    found
 }
 
 /// A `float8[]` as Rust numbers, NULL as NaN. 22023 for more than one dimension.

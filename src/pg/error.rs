@@ -74,6 +74,7 @@ impl From<Error> for Failure {
             Kind::Corrupted => PgSqlErrorCode::ERRCODE_DATA_CORRUPTED,
             Kind::LimitExceeded => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             Kind::NotReady => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            Kind::Unsupported => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             Kind::Cancelled => PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
         };
         Failure { code, message: error.message, detail: None, hint: error.hint }

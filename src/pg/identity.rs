@@ -1,6 +1,7 @@
 //! Acting as another role, and with a safe search path, for the length of a scope.
 
 use pgrx::pg_sys;
+use std::ffi::CStr;
 
 /// Acts as a role until dropped. Used for two things only: fixed statements on the extension's own catalogue (as its
 /// owner), and the trigger function's writes (as the owner of the segmentation's tables).
@@ -29,21 +30,20 @@ impl Drop for ActAs {
     }
 }
 
-/// Sets `search_path` to pg_catalog and pg_temp until dropped, so that no operator or function of another schema can
-/// take the place of PostgreSQL's own in the statements that we run.
-pub struct SafePath {
+/// A setting of the session that is changed until dropped.
+pub struct Setting {
     level: i32,
 }
 
-impl SafePath {
-    pub fn set() -> Self {
+impl Setting {
+    fn set(name: &CStr, value: &CStr) -> Self {
         // SAFETY: the pair of calls that SET clauses of functions use; allowed in parallel workers because the action
         // is a save.
         unsafe {
             let level = pg_sys::NewGUCNestLevel();
             pg_sys::set_config_option(
-                c"search_path".as_ptr(),
-                c"pg_catalog, pg_temp".as_ptr(),
+                name.as_ptr(),
+                value.as_ptr(),
                 pg_sys::GucContext::PGC_USERSET,
                 pg_sys::GucSource::PGC_S_SESSION,
                 pg_sys::GucAction::GUC_ACTION_SAVE,
@@ -51,18 +51,34 @@ impl SafePath {
                 0,
                 false,
             );
-            SafePath { level }
+            Setting { level }
         }
+    }
+
+    /// Without compiling expressions: a pass over trades with look-ups has hundreds of them, spends its time in functions
+    /// that they call, and would wait seconds for the compiler.
+    pub fn interpreted() -> Self {
+        Self::set(c"jit", c"off")
     }
 }
 
-impl Drop for SafePath {
+impl Drop for Setting {
     fn drop(&mut self) {
         // While an error unwinds, the end of the transaction does this.
         if !std::thread::panicking() {
             // SAFETY: the level is the one opened by `set`, and scopes nest.
             unsafe { pg_sys::AtEOXact_GUC(true, self.level) }
         }
+    }
+}
+
+/// Sets `search_path` to pg_catalog and pg_temp until dropped, so that no operator or function of another schema can
+/// take the place of PostgreSQL's own in the statements that we run.
+pub struct SafePath(#[allow(dead_code)] Setting);
+
+impl SafePath {
+    pub fn set() -> Self {
+        SafePath(Setting::set(c"search_path", c"pg_catalog, pg_temp"))
     }
 }
 

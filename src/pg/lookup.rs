@@ -49,10 +49,39 @@ pub fn announce_change() {
     }
 }
 
-/// Column numbers of `<name>_segments`, which this extension creates.
-pub const ACCOUNT: i16 = 1;
-pub const SEGMENT_ID: i16 = 2;
-pub const SEGMENT: i16 = 3;
+/// Number of the column `account` of `<name>_segments`, which this extension creates.
+const ACCOUNT: i16 = 1;
+
+/// The column of `<name>_segments` that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    SegmentId,
+    Segment,
+    Margin,
+}
+
+impl Column {
+    fn number(self) -> i16 {
+        match self {
+            Column::SegmentId => 2,
+            Column::Segment => 3,
+            Column::Margin => 5,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Column::SegmentId => "segment_id",
+            Column::Segment => "segment",
+            Column::Margin => "margin",
+        }
+    }
+
+    /// A text; the others are passed by value.
+    fn is_text(self) -> bool {
+        self == Column::Segment
+    }
+}
 
 /// How an argument becomes a key.
 enum Conversion {
@@ -64,7 +93,7 @@ enum Conversion {
 /// A resolved look-up: one column of one table by keys of one argument type.
 pub struct Target {
     table: pg_sys::Oid,
-    column: i16,
+    column: Column,
     key_type: pg_sys::Oid,
     argument_type: pg_sys::Oid,
     conversion: Conversion,
@@ -89,7 +118,7 @@ impl Target {
     /// Checks the rights of the current user on the two columns, and chooses the path. `context` outlives the target.
     pub fn new(
         table: &Relation,
-        column: i16,
+        column: Column,
         key_type: pg_sys::Oid,
         argument_type: pg_sys::Oid,
         context: pg_sys::MemoryContext,
@@ -128,14 +157,14 @@ impl Target {
                     source: Source {
                         oid: table.oid,
                         quoted: table.quoted(),
-                        column: if column == SEGMENT { "segment" } else { "segment_id" },
-                        is_text: column == SEGMENT,
+                        column: column.name(),
+                        is_text: column.is_text(),
                     },
                     types: Types { argument, key: key_type, deterministic },
                 }))
             }
             _ => {
-                let name = if column == SEGMENT { "segment" } else { "segment_id" };
+                let name = column.name();
                 let cast = match conversion {
                     Conversion::AsItIs => sql_type(argument),
                     Conversion::ThroughText => sql_type(key_type),
@@ -206,13 +235,14 @@ impl Target {
             let slot = pg_sys::table_slot_create(heap, std::ptr::null_mut());
             let mut found = None;
             if pg_sys::index_getnext_slot(scan, pg_sys::ScanDirection::ForwardScanDirection, slot) {
-                if (*slot).tts_nvalid < self.column {
-                    pg_sys::slot_getsomeattrs_int(slot, i32::from(self.column));
+                let number = self.column.number();
+                if (*slot).tts_nvalid < number {
+                    pg_sys::slot_getsomeattrs_int(slot, i32::from(number));
                 }
-                let at = self.column as usize - 1;
+                let at = number as usize - 1;
                 if !*(*slot).tts_isnull.add(at) {
                     let value = *(*slot).tts_values.add(at);
-                    found = Some(if self.column == SEGMENT {
+                    found = Some(if self.column.is_text() {
                         pg_sys::Datum::from(pg_sys::pg_detoast_datum_copy(value.cast_mut_ptr()))
                     } else {
                         value
@@ -228,7 +258,8 @@ impl Target {
     }
 
     fn plan(&self, sql: &str, key: pg_sys::Datum) -> Result<Option<pg_sys::Datum>> {
-        spi::kept(&PLANS, (self.table, self.column), sql, self.key_argument_type(), key, self.column == SEGMENT)
+        let kept = (self.table, self.column.number());
+        spi::kept(&PLANS, kept, sql, self.key_argument_type(), key, self.column.is_text())
     }
 }
 
@@ -279,14 +310,16 @@ fn scan_key(
     }
 }
 
-fn check_rights(table: &Relation, column: i16) -> Result<()> {
+fn check_rights(table: &Relation, column: Column) -> Result<()> {
     let user = current_user();
     // SAFETY: catalogue look-ups.
     let may = unsafe {
         let select = pg_sys::ACL_SELECT as pg_sys::AclMode;
         let ok = pg_sys::AclResult::ACLCHECK_OK;
         pg_sys::pg_class_aclcheck(table.oid, user, select) == ok
-            || [ACCOUNT, column].iter().all(|&c| pg_sys::pg_attribute_aclcheck(table.oid, c, user, select) == ok)
+            || [ACCOUNT, column.number()]
+                .iter()
+                .all(|&c| pg_sys::pg_attribute_aclcheck(table.oid, c, user, select) == ok)
     };
     table.check_schema_usage()?;
     if may {

@@ -13,7 +13,7 @@
 use crate::pg::datum::{self, payload};
 use crate::pg::error::Result;
 use crate::pg::spi::{self, arg};
-use pgrx::{pg_sys, IntoDatum};
+use pgrx::pg_sys;
 use std::collections::HashMap;
 
 /// Probes before the size of the table is asked for.
@@ -49,7 +49,8 @@ enum Key {
 struct Values {
     places: HashMap<Key, usize>,
     texts: Vec<Option<Box<[u8]>>>,
-    numbers: Vec<Option<i32>>,
+    /// Of a type that is passed by value
+    numbers: Vec<Option<pg_sys::Datum>>,
 }
 
 /// What the memo says to a probe.
@@ -173,7 +174,7 @@ impl Values {
         let place = *self.places.get(key)?;
         match self.texts.get(place) {
             Some(text) => text.as_deref().map(datum::varlena),
-            None => self.numbers[place].and_then(i32::into_datum),
+            None => self.numbers[place],
         }
     }
 }
@@ -217,7 +218,7 @@ impl Source {
                         values.texts.len() - 1
                     })
                 } else {
-                    values.numbers.push(rows.get(i, 2));
+                    values.numbers.push(rows.raw(i, 2));
                     values.numbers.len() - 1
                 };
                 values.places.insert(hash_key(key, types.key), place);

@@ -2,7 +2,7 @@
 
 use crate::pg::error::{Failure, Result};
 use crate::pg::spi::{self, arg};
-use pgrx::{pg_sys, PgSqlErrorCode};
+use pgrx::{pg_sys, IntoDatum, PgSqlErrorCode};
 
 /// A relation as the catalogue has it now.
 pub struct Relation {
@@ -18,9 +18,12 @@ pub struct Relation {
     pub owned: bool,
 }
 
+#[derive(Clone)]
 pub struct Column {
     pub name: String,
     pub type_oid: pg_sys::Oid,
+    /// Quoted name of its collation, where its type has one.
+    pub collation: Option<String>,
 }
 
 impl Relation {
@@ -71,7 +74,13 @@ impl Relation {
 
     /// The columns a user sees, in their order.
     pub fn columns(&self) -> Result<Vec<Column>> {
-        let sql = "SELECT a.attname::text, a.atttypid FROM pg_catalog.pg_attribute a
+        let sql = "SELECT a.attname::text, a.atttypid,
+                          (SELECT pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.'
+                                  OPERATOR(pg_catalog.||) pg_catalog.quote_ident(c.collname)
+                           FROM pg_catalog.pg_collation c
+                           JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.collnamespace
+                           WHERE c.oid OPERATOR(pg_catalog.=) a.attcollation)
+                   FROM pg_catalog.pg_attribute a
                    WHERE a.attrelid OPERATOR(pg_catalog.=) $1 AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
                    ORDER BY a.attnum";
         spi::read(sql, &[arg(self.oid)], |rows| {
@@ -79,6 +88,7 @@ impl Relation {
                 .map(|i| Column {
                     name: rows.text(i, 1).unwrap_or_default(),
                     type_oid: rows.get(i, 2).unwrap_or(pg_sys::InvalidOid),
+                    collation: rows.text(i, 3),
                 })
                 .collect())
         })
@@ -90,6 +100,14 @@ pub fn existing(oid: pg_sys::Oid, what: &str, hint: &str) -> Result<Relation> {
     Relation::find(oid)?.ok_or_else(|| {
         Failure::new(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, format!("{what} no longer exists")).hint(hint)
     })
+}
+
+/// The relation of this name, as SQL writes it, on the search path as it is; `None` where there is none. 42602 for what is
+/// no name, 42501 without USAGE on its schema.
+pub fn named(name: &str) -> Option<pg_sys::Oid> {
+    // SAFETY: PostgreSQL's own function with the argument it takes.
+    unsafe { pgrx::direct_function_call::<pg_sys::Oid>(pg_sys::to_regclass, &[name.into_datum()]) }
+        .filter(|oid| *oid != pg_sys::InvalidOid)
 }
 
 /// The schema that unqualified new objects of the caller go to; `None` where the search path has none, or a temporary

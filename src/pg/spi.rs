@@ -12,6 +12,7 @@ use pgrx::{pg_sys, FromDatum, IntoDatum, PgSqlErrorCode};
 use std::cell::Cell;
 
 /// A query parameter.
+#[derive(Clone, Copy)]
 pub struct Arg {
     oid: pg_sys::Oid,
     value: Option<pg_sys::Datum>,
@@ -37,9 +38,33 @@ pub fn raw(oid: pg_sys::Oid, value: Option<pg_sys::Datum>) -> Arg {
     Arg { oid, value }
 }
 
+/// Parameters of a statement, numbered as they are added.
+#[derive(Clone, Default)]
+pub struct Params(Vec<Arg>);
+
+impl Params {
+    /// Adds one and answers how the statement calls it: `$1`, `$2`, …
+    pub fn add(&mut self, arg: Arg) -> String {
+        self.0.push(arg);
+        format!("${}", self.0.len())
+    }
+
+    pub fn args(&self) -> &[Arg] {
+        &self.0
+    }
+}
+
+impl From<&[Arg]> for Params {
+    fn from(args: &[Arg]) -> Self {
+        Params(args.to_vec())
+    }
+}
+
 /// The rows of a query, alive until the closure that got them returns.
 pub struct Rows {
     table: *mut pg_sys::SPITupleTable,
+    /// Memory of whoever runs the query.
+    outer: pg_sys::MemoryContext,
     pub processed: u64,
 }
 
@@ -72,10 +97,28 @@ impl Rows {
         self.get::<String>(row, column)
     }
 
+    /// A varlena column as a value that outlives the rows: it lies in the memory of whoever runs the query.
+    pub fn kept(&self, row: usize, column: i32) -> Option<pg_sys::Datum> {
+        // SAFETY: asked only of varlena columns; the context was current when the query began.
+        self.raw(row, column).map(|value| unsafe { copied(value, self.outer) })
+    }
+
     /// Bytes of a varlena column.
     pub fn bytes(&self, row: usize, column: i32) -> Option<&[u8]> {
         // SAFETY: asked only of varlena columns; the bytes live in the table or in SPI's memory context.
         self.raw(row, column).map(|d| unsafe { datum::payload(d) })
+    }
+}
+
+/// A varlena copied into a memory context, detoasted.
+///
+/// # Safety
+/// `value` is a varlena, `to` a live context.
+unsafe fn copied(value: pg_sys::Datum, to: pg_sys::MemoryContext) -> pg_sys::Datum {
+    // SAFETY: by the promise above.
+    unsafe {
+        pgrx::PgMemoryContexts::For(to)
+            .switch_to(|_| pg_sys::Datum::from(pg_sys::pg_detoast_datum_copy(value.cast_mut_ptr())))
     }
 }
 
@@ -91,6 +134,7 @@ fn execute<T>(sql: &str, args: &[Arg], read_only: bool, then: impl FnOnce(&Rows)
     // SAFETY: connect and finish bracket the use of the tuple table; an ERROR in between ends the (sub)transaction,
     // which closes the connection. Parameters were made in the caller's context and outlive the call.
     unsafe {
+        let outer = pg_sys::CurrentMemoryContext;
         check(pg_sys::SPI_connect(), sql)?;
         trigger::register_transition_table();
         let status = pg_sys::SPI_execute_with_args(
@@ -103,7 +147,7 @@ fn execute<T>(sql: &str, args: &[Arg], read_only: bool, then: impl FnOnce(&Rows)
             0,
         );
         let answer = check(status, sql).and_then(|()| {
-            let rows = Rows { table: pg_sys::SPI_tuptable, processed: pg_sys::SPI_processed };
+            let rows = Rows { table: pg_sys::SPI_tuptable, outer, processed: pg_sys::SPI_processed };
             then(&rows)
         });
         check(pg_sys::SPI_finish(), sql)?;
@@ -246,14 +290,8 @@ pub fn kept<K: std::hash::Hash + Eq + 'static>(
         };
         let mut values = [parameter];
         check(pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), std::ptr::null(), true, 1), sql)?;
-        let rows = Rows { table: pg_sys::SPI_tuptable, processed: pg_sys::SPI_processed };
-        let found = (rows.len() > 0).then(|| rows.raw(0, 1)).flatten().map(|value| {
-            if !varlena {
-                return value;
-            }
-            pgrx::PgMemoryContexts::For(outer)
-                .switch_to(|_| pg_sys::Datum::from(pg_sys::pg_detoast_datum_copy(value.cast_mut_ptr())))
-        });
+        let rows = Rows { table: pg_sys::SPI_tuptable, outer, processed: pg_sys::SPI_processed };
+        let found = (rows.len() > 0).then(|| if varlena { rows.kept(0, 1) } else { rows.raw(0, 1) }).flatten();
         check(pg_sys::SPI_finish(), sql)?;
         Ok(found)
     }

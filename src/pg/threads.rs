@@ -80,20 +80,21 @@ pub fn compute<T: Send + 'static>(
         })
         .build();
     drop(blocked);
-    let threads = started.into_inner().unwrap_or_default();
+    // From here on whatever ends this function joins the threads; a debug message, too, may raise an interrupt.
+    let mut running = Running { control, pool: None, threads: started.into_inner().unwrap_or_default() };
     let pool = pool.map_err(|e| {
         Failure::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_RESOURCES, format!("could not start {count} threads: {e}"))
             .hint("lower max_parallel_maintenance_workers")
     })?;
-    debug(&format!("pg_segmentation: computing on {count} threads"));
     let (sender, answer) = channel();
-    let shared = control.clone();
+    let shared = running.control.clone();
+    let pool = running.pool.insert(pool);
+    debug(&format!("pg_segmentation: computing on {count} threads"));
     pool.spawn(move || {
         // rayon would abort the process on a panic here, and with it the server.
         let outcome = catch_unwind(AssertUnwindSafe(|| work(&shared)));
         let _ = sender.send(outcome);
     });
-    let running = Running { control, pool: Some(pool), threads };
     let mut last = Instant::now();
     let outcome = loop {
         match answer.recv_timeout(POLL) {

@@ -43,7 +43,7 @@ def test_kill_a_fitting_backend():
 
             def fit():
                 try:
-                    rows(c, "SELECT * FROM fit_segmentation('clients', k => 5)")
+                    rows(c, "SELECT * FROM fit_segmentation('clients', k => 5, force => true, reason => 'another k')")
                     done.append(True)
                 except psycopg.Error:
                     done.append(False)

@@ -86,7 +86,7 @@ def test_model_round_trip_against_numpy(db):
         rows(c, "SELECT * FROM create_segmentation('s', features => 'f', account => 'id')")
         rows(
             c,
-            """SELECT * FROM fit_segmentation('s', k => 5, preparation => '{"transform": "identity", "winsorise": null, "scale": "standard", "weights": null, "pca": null}')""",
+            """SELECT * FROM fit_segmentation('s', k => 5, preparation => '{"transform": "identity", "winsorise": null, "scale": "standard", "weights": null, "pca": null, "correlated": null}')""",
         )
         ours = [r[0] for r in rows(c, "SELECT segment_id_of(id) FROM f ORDER BY id")]
         scaler = StandardScaler().fit(x)

@@ -17,6 +17,8 @@ pub enum Kind {
     LimitExceeded,
     /// The data cannot answer the question asked, such as more segments than distinct rows (55000).
     NotReady,
+    /// Sensible, but not for this algorithm (0A000).
+    Unsupported,
     /// The caller asked to stop (57014).
     Cancelled,
 }

@@ -7,11 +7,15 @@
 
 pub mod cluster;
 pub mod control;
+mod digits;
 pub mod error;
+pub mod flow;
 pub mod model;
 pub mod prepare;
 pub mod profile;
+pub mod risk;
 pub mod simulate;
+pub mod statistics;
 
 pub use control::Control;
 pub use error::{Error, Kind, Result};

@@ -4,7 +4,8 @@
 use ndarray::{array, Array2, ArrayView2, Axis, ShapeBuilder};
 use proptest::prelude::*;
 use segmentation::cluster::{
-    adjusted_rand_index, choose_k, kmeans, nearest_two, silhouette, KMeansFit, KMeansParams, Nearest,
+    adjusted_rand_index, choose_k, kmeans, nearest_two, silhouette, Algorithm, Choice, ChooseOptions, Columns,
+    KMeansFit, KMeansParams, Nearest, Settings,
 };
 use segmentation::{Control, Kind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,11 @@ fn fit(data: &Array2<f64>, k: usize, n_init: usize) -> KMeansFit {
 fn fit_from(data: ArrayView2<f64>, init: Array2<f64>, max_iter: usize) -> KMeansFit {
     let params = KMeansParams { init: Some(init.clone()), tol: 0.0, max_iter, ..KMeansParams::new(init.nrows(), 0) };
     kmeans(data, &params, &Control::new()).unwrap()
+}
+
+fn chosen(data: ArrayView2<f64>, k_max: usize, seed: u64, control: &Control) -> segmentation::Result<Choice> {
+    let clusterer = Algorithm::Kmeans.clusterer(&Settings { n_init: 2, ..Settings::default() }, 0)?;
+    choose_k(data, &*clusterer, &*clusterer, &Columns(data), &ChooseOptions::rule(k_max, seed), control)
 }
 
 fn close(a: f64, b: f64, tolerance: f64) {
@@ -137,7 +143,7 @@ fn any_number_of_threads_gives_the_same_bits() {
                     let params = KMeansParams { n_init: 3, max_iter: 25, ..KMeansParams::new(5, 11) };
                     let fit = kmeans(data.view(), &params, &Control::new()).unwrap();
                     let part = data.select(Axis(0), &(0..150).collect::<Vec<_>>());
-                    (fit, choose_k(part.view(), 6, 3, 4, &Control::new()).unwrap())
+                    (fit, chosen(part.view(), 6, 3, &Control::new()).unwrap())
                 })
             })
             .into();
@@ -240,11 +246,11 @@ fn bad_arguments_are_named() {
         data[(4999, 1)] = bad;
         assert!(refused(&data, ok.clone()).starts_with("column 1 (counted from 0) of the matrix holds 1 values"));
         assert!(silhouette(data.view(), &[0; 5000], 1, &Control::new()).is_err());
-        assert!(choose_k(data.view(), 3, 1, 1, &Control::new()).is_err());
+        assert!(chosen(data.view(), 3, 1, &Control::new()).is_err());
     }
     data[(4999, 1)] = 1e200;
     assert_eq!(kmeans(data.view(), &ok, &Control::new()).unwrap_err().kind, Kind::OutOfRange);
-    assert!(choose_k(data.view(), 0, 1, 1, &Control::new()).is_err());
+    assert!(chosen(data.view(), 0, 1, &Control::new()).is_err());
 }
 
 #[test]
@@ -254,7 +260,7 @@ fn cancel_is_seen_everywhere() {
     cancelled.cancel();
     let small = data.slice_axis(Axis(0), (..300).into());
     assert_eq!(kmeans(small, &KMeansParams::new(2, 1), &cancelled).unwrap_err().kind, Kind::Cancelled);
-    assert_eq!(choose_k(small, 4, 1, 2, &cancelled).unwrap_err().kind, Kind::Cancelled);
+    assert_eq!(chosen(small, 4, 1, &cancelled).unwrap_err().kind, Kind::Cancelled);
     let halves: Vec<u32> = (0..300).map(|row| row % 2).collect();
     assert_eq!(silhouette(small, &halves, 2, &cancelled).unwrap_err().kind, Kind::Cancelled);
     for after in [1, 20, 60, 150, 400] {
@@ -288,36 +294,6 @@ fn silhouette_conventions() {
     assert_eq!(silhouette(Array2::ones((4, 2)).view(), &[0, 1, 0, 1], 2, &control).unwrap(), 0.0);
     assert_eq!(silhouette(line.view(), &[0, 0], 1, &control).unwrap_err().kind, Kind::InvalidParameter);
     assert_eq!(silhouette(line.view(), &[0, 0, 3], 3, &control).unwrap_err().kind, Kind::InvalidParameter);
-}
-
-#[test]
-fn choice_of_k() {
-    let control = Control::new();
-    let (data, _) = iris();
-    let choice = choose_k(data.view(), 10, 1, 10, &control).unwrap();
-    assert_eq!((choice.k, choice.silhouette_rows), (2, 150));
-    assert_eq!(choice.rows.iter().map(|row| row.k).collect::<Vec<_>>(), (2..=10).collect::<Vec<_>>());
-    close(choice.rows[0].silhouette, 0.6810461692117462, 1e-14);
-    close(choice.rows[1].inertia, 78.85144143, 5e-9);
-    assert!(choice.reason.contains("0.681"), "{}", choice.reason);
-    // Planted, small and sampled; the sample does not depend on anything but the seed.
-    for rows in [100, 6_000, 30_000] {
-        let data = blobs(rows, 5, 4, 1.0, 13);
-        let choice = choose_k(data.view(), 7, 1, 3, &control).unwrap();
-        assert_eq!((choice.k, choice.silhouette_rows), (4, rows.min(5000)), "{choice:?}");
-        assert_eq!(choice, choose_k(data.view(), 7, 1, 3, &control).unwrap());
-    }
-    // Two far outliers make tiny segments only: no structure.
-    let mut lonely = Array2::zeros((400, 1));
-    lonely[(0, 0)] = 1e6;
-    lonely[(1, 0)] = -1e6;
-    let choice = choose_k(lonely.view(), 5, 1, 3, &control).unwrap();
-    assert_eq!((choice.k, choice.rows.len()), (1, 2));
-    assert!(choice.reason.starts_with("no segment structure"), "{}", choice.reason);
-    for few in [array![[1.0]], array![[1.0], [2.0]], Array2::ones((50, 2))] {
-        let choice = choose_k(few.view(), 5, 1, 3, &control).unwrap();
-        assert_eq!((choice.k, choice.rows.len(), choice.silhouette_rows), (1, 0, 0));
-    }
 }
 
 #[test]

@@ -1,10 +1,18 @@
 //! Preparation against numpy and scikit-learn, and its promises at the edges.
 //! `data/prepare_oracle.json` was written by `data/prepare_oracle.py`.
 
+#[path = "prepare/categories.rs"]
+mod categories;
+#[path = "prepare/components.rs"]
+mod components;
+#[path = "prepare/missing.rs"]
+mod missing;
 #[path = "prepare/plan.rs"]
 mod plan;
 #[path = "prepare/properties.rs"]
 mod properties;
+#[path = "prepare/scales.rs"]
+mod scales;
 
 use ndarray::{array, Array2};
 use segmentation::prepare::{quantile, FeatureSpec, Plan, Preparation, Spread, Transform, MAD_TO_SD};
@@ -24,6 +32,7 @@ fn spec(name: &str, group: &str, transform: Transform) -> FeatureSpec {
         unit: String::new(),
         group: group.into(),
         transform,
+        ..FeatureSpec::default()
     }
 }
 
@@ -46,7 +55,7 @@ fn fit_specs(
 
 /// Standard deviation scaling and nothing else.
 fn plain() -> Value {
-    json!({"transform": "identity", "winsorise": null, "scale": "standard", "weights": null, "pca": null})
+    json!({"transform": "identity", "winsorise": null, "scale": "standard", "weights": null, "pca": null, "correlated": null})
 }
 
 fn with(mut plan: Value, key: &str, value: Value) -> Value {
@@ -156,7 +165,8 @@ fn the_whole_road_is_numpys_and_scikit_learns() {
     ];
     // Standard scaling is the default.
     for (plan, scale) in [(json!({"scale": "robust"}), "robust"), (json!({}), "standard")] {
-        the_road(&with(plan, "winsorise", json!([0.02, 0.97])), &specs, &raw, &o, &o[scale]);
+        let plan = with(with(plan, "winsorise", json!([0.02, 0.97])), "correlated", Value::Null);
+        the_road(&plan, &specs, &raw, &o, &o[scale]);
     }
 }
 
@@ -201,7 +211,7 @@ fn squares_of_group_weights_sum_to_the_number_of_features() {
     let specs: Vec<FeatureSpec> =
         names.iter().enumerate().map(|(i, g)| spec(&format!("f{i}"), g, Transform::Identity)).collect();
     let weights = |plan| -> Vec<f64> {
-        let (p, _) = fit_specs(plan, &specs, &iris()).unwrap();
+        let (p, _) = fit_specs(with(plan, "correlated", Value::Null), &specs, &iris()).unwrap();
         p.columns().iter().filter_map(|c| c.kept.as_ref().map(|k| k.weight)).collect()
     };
     let w = weights(json!({"pca": null}));
@@ -329,15 +339,19 @@ fn huge_values_are_refused_or_bounded() {
 }
 
 #[test]
-fn near_duplicates_are_reported_and_dropped_on_request() {
-    let (p, _) = fit(json!({"pca": null}), &iris()).unwrap();
+fn near_duplicates_are_dropped_or_only_reported() {
+    let (p, _) = fit(json!({"pca": null, "correlated": null}), &iris()).unwrap();
     let c = &p.correlated()[0];
     assert_eq!((p.correlated().len(), c.first.as_str(), c.second.as_str()), (1, "f2", "f3"));
     close(c.rho, 0.9376668235763412, 1e-9); // scipy.stats.spearmanr(petal_length, petal_width)
     assert!(p.warnings()[0].contains("nearly the same"));
-    let (p, m) = fit(json!({"pca": null, "correlated": 0.9}), &iris()).unwrap();
-    assert_eq!(m.ncols(), 3);
-    assert_eq!(p.columns()[3].dropped.as_deref(), Some("rank correlation 0.938 with f2 (limit 0.9)"));
+    for plan in [json!({"pca": null}), json!({"pca": null, "correlated": 0.9})] {
+        let (p, m) = fit(plan, &iris()).unwrap();
+        assert_eq!((m.ncols(), p.correlated().len()), (3, 1));
+        assert_eq!(p.columns()[3].dropped.as_deref(), Some("rank correlation 0.938 with f2 (limit 0.9)"));
+        assert!(p.warnings().iter().any(|w| w == "left out (rank correlation 0.938 with f2 (limit 0.9)): f3"));
+    }
+    assert_eq!(fit(json!({"pca": null, "correlated": 0.95}), &iris()).unwrap().1.ncols(), 4);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! The simulator keeps its promises, and what it plants is found by all features together and by none alone.
 
 use ndarray::{Array2, Axis};
-use segmentation::cluster::{adjusted_rand_index, kmeans, KMeansParams};
-use segmentation::model::{fit, FitInput, FitOptions};
+use segmentation::cluster::{adjusted_rand_index, kmeans, ChooseOptions, KMeansParams};
+use segmentation::model::{choose_k, fit, FitInput, FitOptions};
 use segmentation::prepare::FeatureSpec;
 use segmentation::profile::FEATURES;
-use segmentation::simulate::{trades, Archetype, Params, SimTrade};
+use segmentation::simulate::{snapshots, trades, Archetype, Params, SimTrade};
 use segmentation::Control;
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::Xxh3;
@@ -15,7 +15,7 @@ const DAY: i64 = 86_400_000_000;
 const START: i64 = 8_766 * DAY;
 
 fn params(accounts: u32, days: u32, seed: u64, noise: f64) -> Params {
-    Params { accounts, days, seed, noise }
+    Params { accounts, days, seed, noise, crash_day: None }
 }
 
 fn simulate(accounts: u32, days: u32, seed: u64, noise: f64) -> Vec<SimTrade> {
@@ -30,21 +30,38 @@ fn limits_are_named() {
     assert_eq!(error(params(1, 1, 1, -0.5)), "noise is -0.5, it must be between 0 and 10");
     assert_eq!(error(params(1, 1, 1, f64::NAN)), "noise is NaN, it must be between 0 and 10");
     assert_eq!(error(params(1, 1, 1, f64::INFINITY)), "noise is inf, it must be between 0 and 10");
+    for day in [0, 61] {
+        let crash = Params { crash_day: Some(day), ..Params::default() };
+        assert_eq!(error(crash), format!("crash_day is {day}, it must be between 1 and the 60 days"));
+    }
 }
 
-/// The bytes of a simulation, the same on every platform. A change of the generator changes them, on purpose only.
+/// The bytes of a simulation, the same on every platform. A change of the generator changes them, on purpose only. The
+/// flows have a digest of their own: nothing else may depend on them.
 #[test]
 fn same_bits_everywhere() {
-    let mut hash = Xxh3::new();
-    for t in trades(&params(30, 40, 7, 0.25)).unwrap() {
+    let (mut hash, mut flows) = (Xxh3::new(), Xxh3::new());
+    let params = Params { crash_day: Some(30), ..params(30, 40, 7, 0.25) };
+    for t in trades(&params).unwrap() {
         hash.update(t.instrument.as_bytes());
         hash.update(&t.executed_at.to_le_bytes());
-        for x in [t.quantity, t.price, t.notional_usd, t.fee_usd] {
+        let pnl = t.realised_pnl_usd.unwrap_or(0.0);
+        for x in [t.quantity, t.price, t.notional_usd, t.fee_usd, t.underlying_price, t.leverage.unwrap_or(0.0), pnl] {
             hash.update(&x.to_bits().to_le_bytes());
         }
-        hash.update(&[u8::from(t.is_buy), u8::from(t.is_maker), t.archetype as u8]);
+        hash.update(&[u8::from(t.is_buy), u8::from(t.is_maker), t.archetype as u8, u8::from(t.is_liquidation)]);
+        hash.update(format!("{} {:?} {} {}", t.order_id(), t.counterparty, t.venue, t.order_type).as_bytes());
+        flows.update(&t.own_flow_usd.to_bits().to_le_bytes());
+        flows.update(&t.others_flow_usd.to_bits().to_le_bytes());
+        flows.update(&[u8::from(t.is_toxic)]);
     }
-    assert_eq!(format!("{:032x}", hash.digest128()), "9dc2fb6ae1ff5d4f64be4927a4ecb19f");
+    for s in snapshots(&params).unwrap() {
+        for x in [s.equity_usd, s.flow_usd, s.initial_margin_usd, s.delta_usd, s.net_delta_usd, s.funding_usd] {
+            hash.update(&x.to_bits().to_le_bytes());
+        }
+    }
+    assert_eq!(format!("{:032x}", hash.digest128()), "44e08dabc6e101cd05721bda53969db6");
+    assert_eq!(format!("{:032x}", flows.digest128()), "4add440a2139efd31010f5117725ea29");
 }
 
 #[test]
@@ -70,7 +87,7 @@ fn trades_are_well_formed() {
             let parts: Vec<&str> = rest.split('-').collect();
             match t.kind {
                 "spot" => assert_eq!(rest, "-USD"),
-                "perpetual" => assert_eq!(rest, "-PERPETUAL"),
+                "perpetual" => assert_eq!(rest, if t.inverse { "-PERPETUAL" } else { "_USDC-PERPETUAL" }),
                 "leveraged_token" => assert!(rest == "3L-USD" || rest == "3S-USD"),
                 "future" => assert!(parts.len() == 2 && (6..=7).contains(&parts[1].len()), "{t:?}"),
                 "option" => {
@@ -79,11 +96,12 @@ fn trades_are_well_formed() {
                 }
                 other => panic!("unexpected kind {other}"),
             }
-            if t.kind == "option" {
-                assert!(t.price * t.quantity < 2.0 * t.notional_usd, "{t:?}");
-            } else {
-                assert_eq!(t.notional_usd, t.quantity * t.price);
-            }
+            let unit = match t.kind {
+                "option" => t.underlying_price,
+                _ if t.inverse => 1.0,
+                _ => t.price,
+            };
+            assert_eq!(t.notional_usd, t.quantity * t.contract_size * unit, "{t:?}");
             if let Some(last) = &last {
                 assert_eq!(t.trade_id, last.trade_id + 1);
                 assert!(
@@ -202,10 +220,10 @@ fn population(accounts: u32, days: u32, seed: u64, noise: f64) -> (Vec<FeatureSp
 
 /// ARI of the default fit with `k` given, or the k it chooses.
 fn fitted(specs: &[FeatureSpec], raw: &Array2<f64>, truth: &[u32], k: Option<usize>) -> (f64, usize) {
-    let options = FitOptions { k, k_max: 10, seed: 1, n_init: 10, preparation: None };
+    let options = FitOptions { k, ..FitOptions::default() };
     let input = FitInput { specs: specs.to_vec(), raw: raw.clone(), volume: None };
     let fit = fit(input, &options, &Control::new()).unwrap();
-    (adjusted_rand_index(&fit.labels, truth), fit.model.centroids().nrows())
+    (adjusted_rand_index(&fit.labels, truth), fit.model.k())
 }
 
 #[test]
@@ -249,4 +267,33 @@ fn noise_dissolves_the_archetypes() {
     assert!(by_noise.windows(2).all(|w| w[0] > w[1] + 0.02), "{by_noise:?}");
     assert!(by_noise[0] >= 0.9 && by_noise[0] > by_noise[2] + 0.1, "{by_noise:?}");
     assert!(by_noise[3] < 0.45 && by_noise[4].abs() < 0.05, "{by_noise:?}");
+}
+
+/// What noise does: the k that is chosen, whether it is more than chance, and how stable the six types are. The table of
+/// docs/algorithms.md.
+#[test]
+fn noise_lowers_stability_until_there_is_no_structure() {
+    let control = Control::new();
+    let mut stability: Vec<f64> = Vec::new();
+    for noise in [0.0, 0.25, 0.5, 1.0, 10.0] {
+        let (mut k, mut p, mut silhouette, mut jaccard) = (Vec::new(), Vec::new(), 0.0, 0.0);
+        for seed in 1..=6 {
+            let (specs, raw, _) = population(300, 60, seed, noise);
+            let (input, criteria) = (FitInput { specs, raw, volume: None }, ChooseOptions::rule(10, 1));
+            let choice = choose_k(&input, &FitOptions::default(), &criteria, &control).unwrap();
+            silhouette += choice.rows[5].silhouette.unwrap() / 6.0;
+            jaccard += choice.rows[5].weakest.unwrap() / 6.0;
+            k.push(choice.k);
+            p.push(choice.guard.p.unwrap());
+        }
+        println!("noise {noise}: k {k:?}, p {p:.2?}; six segments: silhouette {silhouette:.3}, weakest {jaccard:.2}");
+        match noise {
+            n if n <= 0.25 => assert_eq!(k, [6; 6]),
+            // The types begin to flow into each other: some populations are one cloud already.
+            0.5 => assert!(k.iter().all(|k| (1..=4).contains(k)), "{k:?}"),
+            _ => assert_eq!(k, [1; 6]),
+        }
+        stability.push(jaccard);
+    }
+    assert!(stability.windows(2).all(|w| w[0] > w[1] + 0.01), "{stability:?}");
 }

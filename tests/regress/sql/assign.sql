@@ -1,7 +1,7 @@
 -- assign_segment: nearest centroid, checked against plain SQL over the segments' own means.
 CREATE TABLE assign_f AS SELECT id, sepal_length AS a, sepal_width AS b, petal_length AS c, petal_width AS d FROM test.iris;
 SELECT count(*) > 0 AS ok FROM create_segmentation('assign', features => 'assign_f', account => 'id');
-SELECT count(*) = 3 AS ok FROM fit_segmentation('assign', k => 3, preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null}');
+SELECT count(*) = 3 AS ok FROM fit_segmentation('assign', k => 3, preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null, "correlated": null}');
 
 -- With nothing scaled the centroids are the means.
 CREATE TABLE assign_means AS

@@ -32,4 +32,16 @@ FROM (SELECT account_profile(trade(at, q, 50::float8)) AS p
       FROM (VALUES (timestamptz '2024-01-01+00', 2::float8), ('2024-01-02+00', -1), ('2024-01-03+00', 'NaN'), ('2024-01-04+00', 'Infinity'),
                    ('infinity', 1), ('-infinity', 1), (NULL, 1), ('2024-01-05+00', 1e300)) AS v (at, q)) AS s;
 
-DROP TABLE features_t;
+-- Beyond 128 underlyings the keys are groups, and said to be.
+CREATE TABLE features_many AS
+SELECT n, account_profile(trade(timestamptz '2024-01-01+00' + i * interval '1 minute', 1::float8, 100::float8, instrument => 'U' || i)) AS p
+FROM (VALUES (128), (129), (1000)) AS v (n), generate_series(1, v.n) AS i GROUP BY n;
+SELECT n, count(*) <= 128 AS "at most 128", bool_and(grouped = (n > 128)) AS grouped, test.close(sum(volume_usd), n * 100) AS ok FROM features_many, allocation(p) GROUP BY n ORDER BY n;
+SELECT 'keys of names' AS test, array_agg(key ORDER BY key) = (SELECT array_agg(allocation_key('U' || i) ORDER BY allocation_key('U' || i)) FROM generate_series(1, 128) AS i) AS ok FROM features_many, allocation(p) WHERE n = 128;
+-- One trade more moves one part in 129, whether groups of underlyings are compared or underlyings.
+SELECT 'drift into groups' AS test, d > 0 AND d <= 1 / 129.0::float8 + 1e-12 AND d = back AS ok
+FROM (SELECT allocation_drift(a.p, b.p) AS d, allocation_drift(b.p, a.p) AS back FROM features_many AS a, features_many AS b WHERE a.n = 128 AND b.n = 129) AS s;
+SELECT 'drift between groups' AS test, d > 0 AND d <= 1 - 0.129 AND d = back AS ok
+FROM (SELECT allocation_drift(a.p, b.p) AS d, allocation_drift(b.p, a.p) AS back FROM features_many AS a, features_many AS b WHERE a.n = 129 AND b.n = 1000) AS s;
+
+DROP TABLE features_t, features_many;

@@ -5,7 +5,7 @@ SELECT item, object, status FROM create_segmentation('iris', features => 'iris_f
 WHERE item = 'feature' ORDER BY object COLLATE "C";
 
 SELECT 'sizes, standardised' AS test, array_agg(accounts ORDER BY accounts) = ARRAY[47, 50, 53]::bigint[] AND sum(accounts) = 150 AND test.close(sum(share), 1) AS ok
-FROM fit_segmentation('iris', k => 3, preparation => '{"transform": "identity", "winsorise": null, "scale": "standard", "weights": null, "pca": null}');
+FROM fit_segmentation('iris', k => 3, preparation => '{"transform": "identity", "winsorise": null, "scale": "standard", "weights": null, "pca": null, "correlated": null}');
 
 CREATE VIEW iris_long AS
 SELECT i.id, segment_id_of(i.id, 'iris') AS segment_id, f.feature, f.value FROM test.iris AS i
@@ -21,7 +21,7 @@ SELECT 'inertia in the model, standardised' AS test,
 FROM segmentation.models WHERE segmentation = 'iris' AND active;
 
 SELECT 'sizes, raw' AS test, array_agg(accounts ORDER BY accounts) = ARRAY[38, 50, 62]::bigint[] AS ok
-FROM fit_segmentation('iris', k => 3, preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null}');
+FROM fit_segmentation('iris', k => 3, preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null, "correlated": null}');
 
 SELECT 'inertia of the labels, raw' AS test, abs(sum(n * v) - 78.85144143) < 1e-6 AS ok
 FROM (SELECT count(*) AS n, var_pop(value) AS v FROM iris_long GROUP BY feature, segment_id) AS s;
@@ -39,10 +39,10 @@ FROM test.iris;
 CREATE TABLE iris_shuffled AS SELECT * FROM iris_features ORDER BY test.rnd(id, 'shuffle');
 SELECT count(*) > 0 AS ok FROM create_segmentation('iris_shuffled', features => 'iris_shuffled', account => 'id');
 SELECT 'physical order' AS test, count(*) = 3 AS ok
-FROM fit_segmentation('iris_shuffled', k => 3, preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null}');
+FROM fit_segmentation('iris_shuffled', k => 3, preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null, "correlated": null}');
 SELECT 'physical order: labels and centroids' AS test,
        (SELECT bool_and(segment_id_of(id, 'iris') = segment_id_of(id, 'iris_shuffled')) FROM test.iris)
-       AND segment_model('iris')::text::jsonb -> 'centroids' = segment_model('iris_shuffled')::text::jsonb -> 'centroids' AS ok;
+       AND segment_model('iris')::text::jsonb -> 'shape' = segment_model('iris_shuffled')::text::jsonb -> 'shape' AS ok;
 
 -- Each version stays and can be read; the catalogue lists both.
 SELECT 'two versions' AS test, count(*) = 2 AND count(DISTINCT version) = 2 AS ok FROM segmentation.models WHERE segmentation = 'iris';
@@ -56,7 +56,7 @@ USING (segment_id, feature);
 
 -- k chosen by silhouette: 2 for iris, a known answer.
 SELECT 'k chosen' AS test, count(*) = 2 AS ok
-FROM fit_segmentation('iris', k_max => 6, preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null}');
+FROM fit_segmentation('iris', k_max => 6, preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null, "correlated": null}');
 
 DROP VIEW iris_long;
 SELECT drop_segmentation('iris');

@@ -39,3 +39,46 @@ EXECUTE by_int(7);
 DEALLOCATE by_int;
 SELECT drop_segmentation('k');
 DROP TABLE keys_f;
+
+-- Two rows of one account are refused, but where an index says that there are none nobody counts. One of some rows, of several
+-- columns, that is checked later, or of the parent of other tables says nothing.
+CREATE TABLE keys_twice (id int, part int, x float8);
+CREATE TABLE keys_child () INHERITS (keys_twice);
+INSERT INTO keys_child SELECT i % 50, i / 50, i % 2 * 10 + test.rnd(i, 'x') FROM generate_series(0, 99) AS i;
+SELECT count(*) > 0 AS ok FROM create_segmentation('k', features => 'keys_twice', columns => '["x"]', account => 'id');
+SELECT 'twice' AS test, state = '21000' AS ok FROM test.error_of($$SELECT fit_segmentation('k', k => 2)$$);
+CREATE UNIQUE INDEX keys_of_parent ON keys_twice (id);
+SELECT 'an index of the parent' AS test, state = '21000' AS ok FROM test.error_of($$SELECT fit_segmentation('k', k => 2)$$);
+SELECT drop_segmentation('k');
+SELECT count(*) > 0 AS ok FROM create_segmentation('k', features => 'keys_child', columns => '["x"]', account => 'id');
+CREATE UNIQUE INDEX keys_of_some ON keys_child (id) WHERE part = 1;
+CREATE UNIQUE INDEX keys_of_both ON keys_child (id, part);
+SELECT 'indexes of less' AS test, state = '21000' AS ok FROM test.error_of($$SELECT fit_segmentation('k', k => 2)$$);
+DELETE FROM keys_child WHERE part = 0;
+ALTER TABLE keys_child ADD UNIQUE (id) DEFERRABLE INITIALLY DEFERRED;
+BEGIN;
+INSERT INTO keys_child VALUES (7, 9, 1);
+SELECT 'not checked yet' AS test, state = '21000' AS ok FROM test.error_of($$SELECT fit_segmentation('k', k => 2)$$);
+ROLLBACK;
+ALTER TABLE keys_child ADD PRIMARY KEY (id);
+SELECT 'a key' AS test, count(*) = 2 AS ok FROM fit_segmentation('k', k => 2);
+SELECT drop_segmentation('k');
+DROP TABLE keys_twice CASCADE;
+
+-- A model in a variable is another one when the variable is.
+CREATE TABLE keys_f AS SELECT i AS id, i % 2 * 10 + test.rnd(i, 'x') AS x FROM generate_series(1, 100) AS i;
+SELECT count(*) > 0 AS ok FROM create_segmentation('k', features => 'keys_f', account => 'id');
+SELECT count(*) = 2 AS ok FROM fit_segmentation('k', k => 2);
+SELECT count(*) = 1 AS ok FROM fit_segmentation('k', k => 1, activate => false);
+DO $$
+DECLARE model segmentation.model; said text; names text[];
+BEGIN
+  FOR i IN 1..4 LOOP
+    model := segment_model('k', 1 + i % 2);
+    said := assign_segment(ARRAY[10.5], model);
+    names := names || said;
+  END LOOP;
+  RAISE NOTICE 'a variable that changes: %', names[1] = names[3] AND names[2] = names[4] AND names[1] <> names[2];
+END $$;
+SELECT drop_segmentation('k');
+DROP TABLE keys_f;

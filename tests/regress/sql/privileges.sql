@@ -34,6 +34,30 @@ SELECT 'no right to the trades, no segmentation' AS test, state = '42501' AS ok 
 SELECT 'the catalogue cannot be written' AS test, bool_and(NOT has_table_privilege(c.oid, 'INSERT') AND NOT has_table_privilege(c.oid, 'UPDATE') AND NOT has_table_privilege(c.oid, 'DELETE')) AS ok
 FROM pg_class AS c WHERE relnamespace = 'segmentation'::regnamespace AND relkind IN ('r', 'v', 'p');
 
+-- A segmentation that is hidden is hidden by name, too; to whom it is shown, its models are not without its attributes.
+SET SESSION AUTHORIZATION seg_owner;
+CREATE TABLE priv.priv_a AS SELECT DISTINCT account_id, account_id % 3 AS tier FROM priv.priv_t;
+SELECT 'with attributes' AS test, count(*) > 0 AS ok FROM create_segmentation('with_tiers', 'priv_t', sources => '{"attributes": {"relation": "priv_a", "columns": ["tier"]}}');
+SELECT 'fit' AS test, sum(accounts) = 30 AS ok FROM fit_segmentation('with_tiers', k => 2);
+SELECT 'the owner reads all' AS test, segment_model('with_tiers') IS NOT NULL AND NOT EXISTS (SELECT FROM segmentation.hidden_attributes) AS ok;
+GRANT SELECT ON priv.with_tiers_profiles TO seg_reader, seg_nobody;
+GRANT SELECT ON priv.with_tiers_segments TO seg_reader;
+SET SESSION AUTHORIZATION seg_nobody;
+SELECT 'no right, no name' AS test, count(*) = 0 AS ok FROM segmentation.hidden_attributes;
+SELECT 'nor a model' AS test, state = '42501' AS ok FROM test.error_of($$SELECT segment_model('with_tiers')$$);
+SELECT 'nor its row' AS test, count(*) = 0 AS ok FROM segmentation.models;
+SET SESSION AUTHORIZATION seg_reader;
+SELECT 'segments, but not attributes' AS test, array_agg(segmentation) = '{with_tiers}' AS ok FROM segmentation.hidden_attributes;
+SELECT 'no model' AS test, state = '42501' AS ok FROM test.error_of($$SELECT segment_model('with_tiers')$$);
+SELECT 'no row of it' AS test, count(*) = 0 AS ok FROM segmentation.models WHERE segmentation = 'with_tiers';
+SET SESSION AUTHORIZATION seg_owner;
+GRANT SELECT ON priv.priv_a TO seg_reader;
+SET SESSION AUTHORIZATION seg_reader;
+SELECT 'with the attributes' AS test, segment_model('with_tiers') IS NOT NULL AND NOT EXISTS (SELECT FROM segmentation.hidden_attributes) AS ok;
+SET SESSION AUTHORIZATION seg_owner;
+SELECT drop_segmentation('with_tiers');
+DROP TABLE priv.priv_a;
+
 -- A warm call site asks again after SET ROLE.
 SET SESSION AUTHORIZATION seg_owner;
 PREPARE ask AS SELECT segment_of(7, 'p') IS NOT NULL AS ok;

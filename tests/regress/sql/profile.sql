@@ -71,7 +71,7 @@ SELECT 'the data has small and large accounts' AS test, min(value) = 1 AND max(v
 FROM profile_oracle WHERE feature = 'trades';
 
 -- One line a feature: none may be missing and none may differ.
-SELECT o.feature AS test, bool_and(test.close(f.value, o.value)) AND count(f.feature) = count(*) AS ok
+SELECT o.feature AS test, bool_and(test.close(f.value, o.value, CASE WHEN o.feature = 'instruments' AND o.value > 128 THEN 0.16 ELSE 1e-9 END)) AND count(f.feature) = count(*) AS ok
 FROM profile_oracle AS o
 JOIN profile_ours AS p USING (account)
 LEFT JOIN LATERAL features(p.profile, timestamptz '2024-05-01+00') AS f ON f.feature = o.feature
@@ -82,13 +82,17 @@ SELECT 'feature() and feature_vector()' AS test,
        bool_and(feature(profile, 'hhi', '2024-05-01+00') = (feature_vector(profile, ARRAY['trades', 'hhi'], '2024-05-01+00'))[2]) AS ok
 FROM profile_ours;
 
--- Any split and any order is one pass, byte for byte.
-SELECT 'rollup of a split' AS test, count(*) > 50 AND bool_and(r.profile::text = o.profile::text) AS ok
+-- Any split is one pass to the last bit, but that what needs the order of trades may have lost it, and says so.
+SELECT 'rollup of a split' AS test, count(DISTINCT account) > 50 AS enough,
+       bool_and(f.value IS NOT DISTINCT FROM g.value OR (c.class = 'O' AND f.reason IN ('overlap', 'open_position'))) AS ok
 FROM (SELECT account, rollup(profile) AS profile
       FROM (SELECT account, account_profile(t) AS profile FROM profile_values GROUP BY account, (executed_at AT TIME ZONE 'UTC')::date) AS day
       GROUP BY account) AS r
-JOIN profile_ours AS o USING (account);
+JOIN profile_ours AS o USING (account),
+     LATERAL features(r.profile, '2024-05-01+00') AS f JOIN segmentation.features AS c USING (feature),
+     LATERAL (SELECT value FROM features(o.profile, '2024-05-01+00') AS g WHERE g.feature = f.feature) AS g;
 
+-- Any order is one pass, byte for byte.
 SELECT 'order of the rows' AS test, bool_and(s.profile::text = o.profile::text) AS ok
 FROM (SELECT account, account_profile(t ORDER BY test.rnd(trade_id, 'order')) AS profile FROM profile_values GROUP BY account) AS s
 JOIN profile_ours AS o USING (account);

@@ -41,6 +41,19 @@ pub(super) fn store<S: Simd>(wide: &Wide<S>) -> Lanes {
     lanes
 }
 
+/// About the squared length of each row of a block: not rounded alike on every processor.
+#[inline(always)]
+pub(super) fn lengths<S: Simd>(simd: S, block: &[Lanes]) -> Wide<S> {
+    let mut sum = splat(simd, 0.0);
+    for x in block {
+        let x = load(simd, x);
+        for v in 0..width::<S>() {
+            sum[v] = simd.mul_add_e_f64s(x[v], x[v], sum[v]);
+        }
+    }
+    sum
+}
+
 /// Centroids in the order the kernels read them: groups of four, within a group feature by feature.
 pub(super) struct Centers {
     pub k: usize,

@@ -1,8 +1,10 @@
 //! k-means: checks, starts, restarts and the choice of the best run.
 
-use super::lloyd::{lloyd, Run};
-use super::packed::Packed;
-use super::seeding::plus_plus;
+use super::lloyd::{lloyd, together};
+use super::packed::{Packed, CHUNK};
+use super::refine::refine;
+use super::run::Run;
+use super::seeding::several;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use ndarray::{Array2, ArrayView2};
@@ -11,8 +13,10 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::collections::HashSet;
 
-/// Up to this many rows the restarts run side by side; above it they take turns, so that only one holds labels.
+/// Up to this many rows each restart has a thread; above it the threads share the passes of a few restarts.
 const SIDE_BY_SIDE: usize = 1 << 16;
+/// So many columns for each restart that shares a pass: what they remember of a row, 12 bytes each, stays below half the row.
+const COLUMNS: usize = 4;
 /// A later restart has to beat an earlier one by more than this share, so that rounding does not pick the winner.
 const BETTER: f64 = 1e-6;
 
@@ -30,14 +34,17 @@ pub struct KMeansParams {
     pub tol: f64,
     /// Seed of ChaCha8; restart `r` draws from stream `r`.
     pub seed: u64,
+    /// On a small table (rows × columns × k up to 2^22): rounds of moved centres without a gain before the best is taken;
+    /// 0 for none.
+    pub moves: usize,
     /// Given start, `k` × columns: one run from it, and `n_init` and `seed` are not used.
     pub init: Option<Array2<f64>>,
 }
 
 impl KMeansParams {
-    /// `n_init` 10, `max_iter` 300, `tol` 1e-4.
+    /// `n_init` 10, `max_iter` 300, `tol` 1e-4, no `moves`.
     pub fn new(k: usize, seed: u64) -> Self {
-        KMeansParams { k, n_init: 10, max_iter: 300, tol: 1e-4, seed, init: None }
+        KMeansParams { k, n_init: 10, max_iter: 300, tol: 1e-4, seed, moves: 0, init: None }
     }
 }
 
@@ -63,7 +70,8 @@ pub struct KMeansFit {
 ///
 /// Starts are drawn by greedy k-means++ (Arthur & Vassilvitskii 2007 with `2 + floor(ln k)` candidates, as
 /// scikit-learn); an empty cluster takes the row farthest from its centroid. Memory: one packed copy of the data,
-/// 12 bytes a row, and the sums of each chunk (k / 4096 of the data). Same data and parameters give the same bits for
+/// 12 bytes a row for each start that shares its passes (a start for every four columns, fewer with thousands of segments), and for
+/// each of them the sums of each chunk (k / 4096 of the data). Same data and parameters give the same bits for
 /// any thread count and processor.
 ///
 /// Errors: `InvalidParameter` for `k`, `n_init` or `max_iter` below 1, `tol` negative or NaN, empty data, a given start
@@ -72,16 +80,11 @@ pub struct KMeansFit {
 pub fn kmeans(data: ArrayView2<f64>, params: &KMeansParams, control: &Control) -> Result<KMeansFit> {
     check_params(data, params)?;
     let packed = Packed::new(data, control)?;
-    let distinct = distinct_rows(data, params.k, control)?;
-    if distinct < params.k {
-        return Err(Error::invalid(format!("k = {} is above the number of distinct rows, {distinct}", params.k))
-            .hint(format!("ask for at most {distinct} segments, or use features that tell the accounts apart")));
-    }
+    enough_distinct(data, params.k, control)?;
     let tolerance = if params.tol == 0.0 { 0.0 } else { params.tol * packed.mean_variance(control)? };
-    let run = |start| lloyd(&packed, start, params.k, params.max_iter, tolerance, control);
     let best = match &params.init {
-        Some(init) => run(init.iter().copied().collect())?,
-        None => restarts(&packed, params, control, run)?,
+        Some(init) => lloyd(&packed, init.iter().copied().collect(), params.k, params.max_iter, tolerance, control)?,
+        None => refine(&packed, restarts(&packed, params, tolerance, control)?, params, control)?,
     };
     Ok(KMeansFit {
         centroids: Array2::from_shape_fn((params.k, packed.cols), |(j, f)| best.centroids[j * packed.cols + f]),
@@ -92,31 +95,39 @@ pub fn kmeans(data: ArrayView2<f64>, params: &KMeansParams, control: &Control) -
     })
 }
 
-fn restarts(
-    packed: &Packed,
-    params: &KMeansParams,
-    control: &Control,
-    run: impl Fn(Vec<f64>) -> Result<Run> + Sync,
-) -> Result<Run> {
-    let start = |restart: usize| {
-        control.phase(format!("k = {}: start {} of {}", params.k, restart + 1, params.n_init));
-        let mut rng = ChaCha8Rng::seed_from_u64(params.seed);
-        rng.set_stream(restart as u64);
-        run(plus_plus(packed, params.k, &mut rng, control)?)
+fn restarts(packed: &Packed, params: &KMeansParams, tolerance: f64, control: &Control) -> Result<Run> {
+    let &KMeansParams { k, n_init, max_iter, seed, .. } = params;
+    let group = |first: usize, last: usize| {
+        control.phase(match last - first {
+            1 => format!("k = {k}: start {last} of {n_init}"),
+            _ => format!("k = {k}: starts {} to {last} of {n_init}", first + 1),
+        });
+        let generator = |restart: usize| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(restart as u64);
+            rng
+        };
+        let starts = several(packed, k, (first..last).map(generator).collect(), control)?;
+        together(packed, starts, k, max_iter, tolerance, control)
     };
     let better = |best: Run, next: Run| if next.inertia < best.inertia * (1.0 - BETTER) { next } else { best };
+    let none = || Error::invalid("n_init is 0");
     if packed.rows <= SIDE_BY_SIDE {
-        let runs: Vec<Run> = (0..params.n_init).into_par_iter().map(start).collect::<Result<_>>()?;
-        return runs.into_iter().reduce(better).ok_or_else(|| Error::invalid("n_init is 0"));
+        let runs: Vec<Vec<Run>> =
+            (0..n_init).into_par_iter().map(|restart| group(restart, restart + 1)).collect::<Result<_>>()?;
+        return runs.into_iter().flatten().reduce(better).ok_or_else(none);
     }
-    let mut best = start(0)?;
-    for restart in 1..params.n_init {
-        best = better(best, start(restart)?);
+    // Each start has the sums of its own of every chunk: with many segments one at a time, as they would outgrow the data.
+    let shared = (packed.cols / COLUMNS).min(CHUNK / k).max(1);
+    let mut best: Option<Run> = None;
+    for first in (0..n_init).step_by(shared) {
+        let runs = group(first, (first + shared).min(n_init))?;
+        best = best.into_iter().chain(runs).reduce(better);
     }
-    Ok(best)
+    best.ok_or_else(none)
 }
 
-fn check_params(data: ArrayView2<f64>, params: &KMeansParams) -> Result<()> {
+pub(super) fn check_params(data: ArrayView2<f64>, params: &KMeansParams) -> Result<()> {
     let (rows, cols) = data.dim();
     if rows == 0 || cols == 0 {
         return Err(Error::invalid(format!("cannot cluster a matrix of {rows} rows and {cols} columns"))
@@ -145,6 +156,16 @@ fn check_params(data: ArrayView2<f64>, params: &KMeansParams) -> Result<()> {
         return Err(Error::invalid("the given start holds values that are NaN, infinite or above 1e140 in size"));
     }
     Ok(())
+}
+
+/// `InvalidParameter` unless there are `k` distinct rows.
+pub(super) fn enough_distinct(data: ArrayView2<f64>, k: usize, control: &Control) -> Result<()> {
+    let distinct = distinct_rows(data, k, control)?;
+    if distinct >= k {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("k = {k} is above the number of distinct rows, {distinct}"))
+        .hint(format!("ask for at most {distinct} segments, or use features that tell the accounts apart")))
 }
 
 /// Counts distinct rows, but stops as soon as `enough` are seen.

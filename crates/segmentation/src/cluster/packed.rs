@@ -146,13 +146,22 @@ fn pack(data: ArrayView2<f64>) -> (Vec<Lanes>, Extent) {
             x
         }));
         for l in 0..LANES {
-            // Written so that a NaN stays.
-            longest.0[l] = if length.0[l] <= longest.0[l] { longest.0[l] } else { length.0[l] };
+            longest.0[l] = longer(longest.0[l], length.0[l]);
             total.0[l] += length.0[l].sqrt();
         }
     }
-    let reach = longest.0.iter().fold(0.0, |a: f64, &b| if b <= a { a } else { b }).sqrt();
+    let reach = longest.0.iter().fold(0.0, |a: f64, &b| longer(a, b)).sqrt();
     (out, Extent { reach, even: reach <= 100.0 * total.sum() / rows as f64 })
+}
+
+/// The larger one, or NaN if either is, which `f64::max` would lose.
+#[inline(always)]
+fn longer(a: f64, b: f64) -> f64 {
+    if b > a || b.is_nan() {
+        b
+    } else {
+        a
+    }
 }
 
 /// The slow path after a failed pack: says which column, and how much of it.

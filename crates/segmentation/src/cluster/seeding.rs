@@ -26,33 +26,75 @@ pub(super) fn uniform_row(rng: &mut impl RngCore, rows: usize) -> usize {
 
 /// Draws `k` starting centroids, all of them rows: `k` × `cols`, row by row.
 pub(super) fn plus_plus(data: &Packed, k: usize, rng: &mut impl RngCore, control: &Control) -> Result<Vec<f64>> {
+    let drawn = several(data, k, vec![rng], control)?.into_iter().next();
+    drawn.ok_or_else(|| Error::invalid("k-means++ without a start"))
+}
+
+/// The same for each generator, in the passes of one: what is read of a large table serves all. Each start is what it would be
+/// alone.
+pub(super) fn several<R: RngCore>(data: &Packed, k: usize, rngs: Vec<R>, control: &Control) -> Result<Vec<Vec<f64>>> {
     let trials = (2 + libm::log(k as f64) as usize).min(CANDIDATES);
-    let first: Vec<f64> = data.row(uniform_row(rng, data.rows)).collect();
-    let mut centroids = Vec::with_capacity(k * data.cols);
-    centroids.extend_from_slice(&first);
-    let mut state = Seeding { data, control, arch: Arch::new(), closest: far_away(data.rows), chosen: None };
-    let candidate = Centers::new(&first, 1, data.cols);
-    let mut left: Vec<f64> = state.pass(&candidate)?.iter().map(|sums| sums[0]).collect();
-    state.chosen = Some(first);
-    for _ in 1..k {
-        let mut rows = Vec::with_capacity(trials * data.cols);
-        for _ in 0..trials {
-            let drawn = state.draw(&left, uniform(rng))?;
-            rows.extend(data.row(drawn));
+    let mut starts: Vec<(R, Seeding)> = rngs
+        .into_iter()
+        .map(|mut rng| {
+            let first = data.row(uniform_row(&mut rng, data.rows)).collect();
+            (
+                rng,
+                Seeding {
+                    data,
+                    control,
+                    closest: far_away(data.rows),
+                    left: Vec::new(),
+                    chosen: None,
+                    rows: first,
+                    centroids: Vec::with_capacity(k * data.cols),
+                },
+            )
+        })
+        .collect();
+    for step in 0..k {
+        if step > 0 {
+            for (rng, start) in &mut starts {
+                start.candidates(trials, rng)?;
+            }
         }
-        let potential = state.pass(&Centers::new(&rows, trials, data.cols))?;
-        let total = |t: usize| potential.iter().fold(0.0, |sum, sums| sum + sums[t]);
-        let best = (1..trials).fold(0, |best, t| if total(t) < total(best) { t } else { best });
-        let row = &rows[best * data.cols..][..data.cols];
-        centroids.extend_from_slice(row);
-        left = potential.iter().map(|sums| sums[best]).collect();
-        state.chosen = Some(row.to_vec());
+        pass(&mut starts)?;
     }
-    Ok(centroids)
+    Ok(starts.into_iter().map(|(_, start)| start.centroids).collect())
+}
+
+/// One pass over the data: each start takes the best of its candidates.
+fn pass<R>(starts: &mut [(R, Seeding)]) -> Result<()> {
+    let Some((_, first)) = starts.first() else { return Ok(()) };
+    let (data, control, arch) = (first.data, first.control, Arch::new());
+    let candidates: Vec<Centers> =
+        starts.iter().map(|(_, start)| Centers::new(&start.rows, start.rows.len() / data.cols, data.cols)).collect();
+    let mut work: Vec<Vec<_>> = data.chunks().iter().map(|_| Vec::with_capacity(candidates.len())).collect();
+    for ((_, start), candidates) in starts.iter_mut().zip(&candidates) {
+        let chosen = start.chosen.as_deref();
+        for (work, closest) in work.iter_mut().zip(start.closest.chunks_mut(BLOCKS)) {
+            work.push((closest, chosen, candidates));
+        }
+    }
+    // For every chunk and start, what each candidate would leave; `closest` is up to date with `chosen` after it.
+    let left: Vec<Vec<Vec<f64>>> = work
+        .into_par_iter()
+        .zip(data.chunks())
+        .map(|(work, chunk)| {
+            let potential = |(closest, chosen, candidates)| {
+                Potential { chunk, closest, chosen, candidates, control }.run(arch).ok_or_else(Error::cancelled)
+            };
+            work.into_iter().map(potential).collect()
+        })
+        .collect::<Result<_>>()?;
+    for (i, (_, start)) in starts.iter_mut().enumerate() {
+        start.take(&left.iter().map(|left| left[i].as_slice()).collect::<Vec<_>>());
+    }
+    Ok(())
 }
 
 /// Infinite distances, and zero in the padding so that it is never drawn nor counted.
-fn far_away(rows: usize) -> Vec<Lanes> {
+pub(super) fn far_away(rows: usize) -> Vec<Lanes> {
     let mut closest = vec![Lanes([f64::INFINITY; LANES]); rows.div_ceil(LANES)];
     if let (Some(last), 1..) = (closest.last_mut(), rows % LANES) {
         last.0[rows % LANES..].fill(0.0);
@@ -60,27 +102,40 @@ fn far_away(rows: usize) -> Vec<Lanes> {
     closest
 }
 
+/// A start on its way.
 struct Seeding<'a> {
     data: &'a Packed,
     control: &'a Control,
-    arch: Arch,
     /// Squared distance to the centroids chosen so far, but for the last one, which is `chosen`.
     closest: Vec<Lanes>,
     chosen: Option<Vec<f64>>,
+    /// What is left of the squared distances of each chunk.
+    left: Vec<f64>,
+    /// The candidates for the next centroid.
+    rows: Vec<f64>,
+    centroids: Vec<f64>,
 }
 
 impl Seeding<'_> {
-    /// For every chunk, what each candidate would leave; `closest` is up to date with `chosen` after it.
-    fn pass(&mut self, candidates: &Centers) -> Result<Vec<Vec<f64>>> {
-        let (chosen, control, arch) = (self.chosen.as_deref(), self.control, self.arch);
-        self.data
-            .chunks()
-            .par_iter()
-            .zip(self.closest.par_chunks_mut(BLOCKS))
-            .map(|(chunk, closest)| {
-                Potential { chunk, closest, chosen, candidates, control }.run(arch).ok_or_else(Error::cancelled)
-            })
-            .collect()
+    /// Draws the candidates for the next centroid.
+    fn candidates(&mut self, trials: usize, rng: &mut impl RngCore) -> Result<()> {
+        self.rows.clear();
+        for _ in 0..trials {
+            let drawn = self.draw(&self.left, uniform(rng))?;
+            self.rows.extend(self.data.row(drawn));
+        }
+        Ok(())
+    }
+
+    /// Takes the candidate that leaves least; `potential` is what each would leave of each chunk.
+    fn take(&mut self, potential: &[&[f64]]) {
+        let cols = self.data.cols;
+        let total = |t: usize| potential.iter().fold(0.0, |sum, sums| sum + sums[t]);
+        let best = (1..self.rows.len() / cols).fold(0, |best, t| if total(t) < total(best) { t } else { best });
+        let row = &self.rows[best * cols..][..cols];
+        self.centroids.extend_from_slice(row);
+        self.left = potential.iter().map(|sums| sums[best]).collect();
+        self.chosen = Some(row.to_vec());
     }
 
     /// The row at share `u` of the total squared distance, given the sums `left` of the chunks.
@@ -101,7 +156,7 @@ impl Seeding<'_> {
             let (chunk, candidates) = (&self.data.chunks()[chunk], &Centers::new(&[], 0, self.data.cols));
             let potential =
                 Potential { chunk, closest: &mut closest, chosen: Some(chosen), candidates, control: self.control };
-            potential.run(self.arch).ok_or_else(Error::cancelled)?;
+            potential.run(Arch::new()).ok_or_else(Error::cancelled)?;
         }
         // The sums of the chunks were rounded in another order, so `rest` may outlast the chunk: then its last row.
         let mut row = 0;

@@ -16,9 +16,16 @@ use rayon::prelude::*;
 /// ignored. With fewer than two clusters the silhouette is undefined and 0 is returned. O(rows² × columns).
 /// Errors: `InvalidParameter` for labels of another length or not below `k`, and for NaN or infinite values.
 pub fn silhouette(data: ArrayView2<f64>, labels: &[u32], k: usize, control: &Control) -> Result<f64> {
+    let values = silhouettes(data, labels, k, control)?;
+    Ok(if values.is_empty() { 0.0 } else { values.iter().fold(0.0, |sum, s| sum + s) / values.len() as f64 })
+}
+
+/// The silhouette of every row; 0 for all with fewer than two clusters.
+/// Errors as in [`silhouette`].
+pub(super) fn silhouettes(data: ArrayView2<f64>, labels: &[u32], k: usize, control: &Control) -> Result<Vec<f64>> {
     let sorted = Sorted::new(data, labels, k)?;
     if sorted.sizes.iter().filter(|&&n| n > 0).count() < 2 {
-        return Ok(0.0);
+        return Ok(vec![0.0; labels.len()]);
     }
     let arch = Arch::new();
     let starts: Vec<usize> = (0..labels.len()).step_by(GROUP).collect();
@@ -29,12 +36,15 @@ pub fn silhouette(data: ArrayView2<f64>, labels: &[u32], k: usize, control: &Con
             Ok(arch.dispatch(Widths { sorted: &sorted, first }))
         })
         .collect::<Result<_>>()?;
-    let sum = groups.iter().flatten().take(labels.len()).fold(0.0, |sum, s| sum + s);
-    Ok(sum / labels.len() as f64)
+    let mut values = vec![0.0; labels.len()];
+    groups.iter().flatten().zip(&sorted.order).for_each(|(&value, &row)| values[row] = value);
+    Ok(values)
 }
 
 /// The rows by cluster: each cluster starts a new block of eight, so a block needs no labels.
 struct Sorted {
+    /// Place in the data of each sorted row
+    order: Vec<usize>,
     cols: usize,
     sizes: Vec<usize>,
     /// Cluster by cluster, whole blocks, zero padding.
@@ -62,15 +72,16 @@ impl Sorted {
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by_key(|&row| labels[row]);
         let mut sorted = Sorted {
+            order: Vec::new(),
             cols,
             sizes: vec![0; k],
             blocks: Vec::with_capacity((n / LANES + k) * cols),
             rows: Vec::with_capacity(n * cols),
             labels: order.iter().map(|&row| labels[row]).collect(),
         };
-        for row in order {
+        for &row in &order {
             let size = &mut sorted.sizes[labels[row] as usize];
-            if *size % LANES == 0 {
+            if size.is_multiple_of(LANES) {
                 sorted.blocks.resize(sorted.blocks.len() + cols, Lanes::ZERO);
             }
             let start = sorted.blocks.len() - cols;
@@ -80,6 +91,7 @@ impl Sorted {
             *size += 1;
             sorted.rows.extend(data.row(row));
         }
+        sorted.order = order;
         Ok(sorted)
     }
 }
@@ -95,7 +107,7 @@ impl WithSimd for Widths<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> [f64; GROUP] {
-        let Sorted { cols, sizes, blocks, rows, labels } = self.sorted;
+        let Sorted { cols, sizes, blocks, rows, labels, .. } = self.sorted;
         let last = labels.len() - 1;
         let mine: [usize; GROUP] = std::array::from_fn(|w| (self.first + w).min(last));
         let query: Vec<f64> = (0..*cols).flat_map(|f| mine.map(|row| rows[row * cols + f])).collect();

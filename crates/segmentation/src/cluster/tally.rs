@@ -13,13 +13,21 @@ pub(super) struct Tally {
     pub counts: Vec<u64>,
     /// Sum of the rows of each cluster, `k` × `cols`.
     pub sums: Vec<f64>,
+    /// What [`super::bounds`] keeps of each row; empty until it does.
+    pub kept: Vec<Lanes>,
     /// Rows moved since the sums were last counted in order; `None` before the first time.
     moved: Option<usize>,
 }
 
 impl Tally {
     pub fn new(rows: usize, k: usize, cols: usize) -> Tally {
-        Tally { labels: vec![u32::MAX; rows], counts: vec![0; k], sums: vec![0.0; k * cols], moved: None }
+        Tally {
+            labels: vec![u32::MAX; rows],
+            counts: vec![0; k],
+            sums: vec![0.0; k * cols],
+            kept: Vec::new(),
+            moved: None,
+        }
     }
 
     /// Whether the sums are those of [`Tally::recount`] to the bit.
@@ -27,9 +35,11 @@ impl Tally {
         self.moved == Some(0)
     }
 
-    /// Has the sums counted anew at the next chance, because the labels changed without [`Tally::follow`].
+    /// Has the sums counted anew at the next chance and every row looked at, because the labels changed without
+    /// [`Tally::follow`].
     pub fn forget(&mut self) {
         self.moved = None;
+        self.kept.clear();
     }
 
     /// Brings counts and sums up to date after an assignment; `moves` are the rows whose label changed, in order, with

@@ -28,7 +28,7 @@ pub(super) fn describe(segment: &Segment, overall: &[FeatureProfile], columns: &
 }
 
 /// A unit that only says "a number" or gives its range, or that the title already names ("active days"), is left out.
-fn with_unit(x: f64, unit: &str, title: &str) -> String {
+pub(super) fn with_unit(x: f64, unit: &str, title: &str) -> String {
     let plain = matches!(unit, "" | "1" | "share" | "ratio" | "count" | "number" | "index") || unit.contains(" to ");
     if plain || title.split_whitespace().any(|word| word == unit) {
         number(x)

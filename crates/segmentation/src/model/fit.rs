@@ -1,10 +1,12 @@
 //! The fit: plan → preparation → k → clusters → canonical order → names and profiles → model.
 
+use super::choose::Prepared;
 use super::describe::describe;
 use super::name::names;
 use super::profile::profiles;
-use super::{quality, KTableRow, Model, Parameters, Provenance, Quality, Segment, MAX_SEGMENTS};
-use crate::cluster::{choose_k, kmeans, nearest_two, Choice, KMeansParams};
+use super::rules::surrogate;
+use super::{quality, Model, Parameters, Provenance, Quality, Segment, MAX_SEGMENTS};
+use crate::cluster::{Algorithm, Centroids, Choice, ChooseOptions, Guard, Settings, Shape, NOISE};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::prepare::{FeatureSpec, Plan, Preparation, CHUNK};
@@ -40,19 +42,26 @@ pub struct FitOptions {
     pub k: Option<usize>,
     pub k_max: usize,
     pub seed: u64,
-    /// Starts of k-means, the best of which counts
-    pub n_init: usize,
+    pub algorithm: Algorithm,
+    pub settings: Settings,
     /// See [`Plan::from_json`]
     pub preparation: Option<Value>,
 }
 
 impl Default for FitOptions {
     fn default() -> Self {
-        FitOptions { k: None, k_max: 10, seed: 1, n_init: 10, preparation: None }
+        FitOptions {
+            k: None,
+            k_max: 10,
+            seed: 1,
+            algorithm: Algorithm::default(),
+            settings: Settings::default(),
+            preparation: None,
+        }
     }
 }
 
-/// A model and the segment (index into `model.segments`) of each row it was fitted on.
+/// A model and the segment (index into `model.segments`, or [`NOISE`]) of each row it was fitted on.
 #[derive(Clone, Debug)]
 pub struct Fit {
     pub model: Model,
@@ -67,30 +76,40 @@ pub struct Fit {
 pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<Fit> {
     check(&input, options)?;
     let FitInput { specs, raw, volume } = input;
-    let plan = Plan::from_json(options.preparation.as_ref(), &specs)?;
+    let mut plan = Plan::from_json(options.preparation.as_ref(), &specs)?;
+    plan.seed = options.seed;
     let (preparation, data) = Preparation::fit(&plan, &specs, raw.view(), control)?;
     let rows = data.nrows();
 
     let (k, choice) = match options.k {
         Some(k) => (k, None),
-        None if options.k_max == 1 || rows < 2 => (1, None),
+        None if options.k_max == 1 || rows < 2 || !options.algorithm.supports().takes_k => (1, None),
         None => {
             control.phase("choosing the number of segments");
-            let choice = choose_k(data.view(), options.k_max, options.seed, options.n_init, control)?;
+            let prepared = Prepared { preparation: &preparation, raw: raw.view(), data: data.view() };
+            let choice = prepared.choose(options, &ChooseOptions::rule(options.k_max, options.seed), control)?;
             (choice.k.max(1), Some(choice))
         }
     };
-    enough_distinct(data.view(), k)?;
+    enough_distinct(data.view(), k, control)?;
     control.phase(format!("fitting {k} segments"));
-    let params = KMeansParams { k, n_init: options.n_init, max_iter: 300, tol: 1e-4, seed: options.seed, init: None };
-    let clusters = kmeans(data.view(), &params, control)?;
-    let Canonical { centroids, labels, sizes, inertia } = canonical(clusters.centroids, data.view(), control)?;
-    let k = centroids.nrows();
+    let clusterer = options.algorithm.clusterer(&options.settings, preparation.codes())?;
+    let clusters = clusterer.fit(data.view(), k, options.seed, control)?;
+    let Canonical { shape, labels, sizes, inertia, noise } = canonical(clusters.shape, data.view(), control)?;
+    let k = shape.k();
+
+    let guard = match &choice {
+        Some(choice) => choice.guard.clone(),
+        None if k < 2 => Guard::not_run("there is one segment"),
+        None => {
+            Prepared { preparation: &preparation, raw: raw.view(), data: data.view() }.guard(k, options, control)?
+        }
+    };
 
     control.phase("describing segments");
     let described = profiles(&preparation, raw.view(), &labels, k, control)?;
     let titles: Vec<&str> = specs.iter().map(FeatureSpec::title).collect();
-    let names = names(&described.segments, &titles);
+    let names = names(&described.segments, &titles, noise);
     let volume_shares = volume_shares(volume.as_deref(), &labels, k);
     let mut segments = Vec::with_capacity(k);
     for (i, (name, profile)) in names.into_iter().zip(described.segments).enumerate() {
@@ -120,15 +139,27 @@ pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<F
         k_reason: match (&choice, options.k) {
             (Some(c), _) => c.reason.clone(),
             (None, Some(_)) => "k was given".into(),
+            (None, None) if !options.algorithm.supports().takes_k => {
+                format!("{} finds the number of segments itself", options.algorithm.name())
+            }
             (None, None) => "only one segment was allowed".into(),
         },
-        k_table: choice.as_ref().map(table).unwrap_or_default(),
+        k_table: choice.as_ref().map(quality::table).unwrap_or_default(),
         explained_variance: preparation.pca().map_or(1.0, |p| p.explained()),
         iterations: clusters.iterations as u64,
+        objective: clusters.objective,
+        noise,
+        scan_rows: choice.as_ref().map_or(0, |c| c.scan_rows as u64),
+        replicate_rows: choice.as_ref().map_or(0, |c| c.replicate_rows as u64),
+        guard,
     };
     let mut warnings = preparation.warnings();
+    warnings.extend(clusters.notes);
     if let (1, Some(c)) = (k, &choice) {
         warnings.push(c.reason.clone());
+    }
+    if choice.is_none() && quality.guard.is_chance() {
+        warnings.push(format!("the segments may be chance: {}", quality.guard.in_words()));
     }
     let provenance = Provenance {
         seed: options.seed,
@@ -140,14 +171,26 @@ pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<F
         parameters: Parameters {
             k: options.k.map(|k| k as u64),
             k_max: options.k_max as u64,
-            n_init: options.n_init as u64,
+            settings: options.settings.clone(),
             preparation: options.preparation.clone(),
+            min_trades: 0,
         },
         as_of: None,
         lookback: None,
+        market: None,
         warnings,
     };
-    let model = Model { preparation, centroids, segments, overall: described.overall, quality, provenance };
+    let rules = surrogate(&preparation, raw.view(), &labels, k, control)?;
+    let model = Model {
+        preparation,
+        algorithm: options.algorithm,
+        shape,
+        segments,
+        overall: described.overall,
+        quality,
+        provenance,
+        rules,
+    };
     Ok(Fit { model, labels })
 }
 
@@ -161,7 +204,14 @@ fn check(input: &FitInput, options: &FitOptions) -> Result<()> {
     };
     limited("k", options.k.unwrap_or(1), MAX_SEGMENTS)?;
     limited("k_max", options.k_max, MAX_SEGMENTS)?;
-    limited("n_init", options.n_init, 1000)?;
+    limited("n_init", options.settings.n_init, 1000)?;
+    if let Some(k) = options.k.filter(|_| !options.algorithm.supports().takes_k) {
+        return Err(Error::invalid(format!("k = {k} was given, but {} finds k itself", options.algorithm.name()))
+            .hint(format!(
+                "leave k out; settings say what a segment is: {}",
+                options.algorithm.settings().join(", ")
+            )));
+    }
     match &input.volume {
         Some(v) if v.len() != input.raw.nrows() => {
             Err(Error::invalid(format!("{} volumes for {} rows", v.len(), input.raw.nrows())))
@@ -181,12 +231,15 @@ fn row_bytes<'a>(row: impl Iterator<Item = &'a f64>, buffer: &mut Vec<u8>) {
 }
 
 /// k-means of more segments than distinct rows would leave some empty.
-fn enough_distinct(data: ArrayView2<f64>, k: usize) -> Result<()> {
+fn enough_distinct(data: ArrayView2<f64>, k: usize, control: &Control) -> Result<()> {
     let mut seen = HashSet::new();
     let mut bytes = Vec::new();
-    for row in data.outer_iter() {
+    for (i, row) in data.outer_iter().enumerate() {
         if seen.len() >= k {
             return Ok(());
+        }
+        if i % CHUNK == 0 {
+            control.check()?;
         }
         row_bytes(row.iter(), &mut bytes);
         seen.insert(xxhash_rust::xxh3::xxh3_128(&bytes));
@@ -199,37 +252,41 @@ fn enough_distinct(data: ArrayView2<f64>, k: usize) -> Result<()> {
 }
 
 struct Canonical {
-    centroids: Array2<f64>,
+    shape: Shape,
     labels: Vec<u32>,
     sizes: Vec<u64>,
+    /// Sum of the squared distances that scoring compares
     inertia: f64,
+    noise: u64,
 }
 
-/// Orders centroids by size and labels every row with the function that scores later, so that a training row can never be
+/// Orders segments by size and labels every row with the function that scores later, so that a training row can never be
 /// scored differently. A row at equal distance goes to the lower index, which the order decides: hence the rounds (two
-/// unless distances tie). A centroid without rows goes.
-fn canonical(mut centroids: Array2<f64>, data: ArrayView2<f64>, control: &Control) -> Result<Canonical> {
+/// unless distances tie). A segment without rows goes.
+fn canonical(mut shape: Shape, data: ArrayView2<f64>, control: &Control) -> Result<Canonical> {
     let mut round = 0;
     loop {
-        let (labels, sizes, inertia) = label(centroids.view(), data, control)?;
+        let (labels, sizes, inertia) = label(&shape, data, control)?;
         let mut order: Vec<usize> = (0..sizes.len()).filter(|&i| sizes[i] > 0).collect();
-        order.sort_by(|&a, &b| {
-            let (x, y) = (centroids.row(a), centroids.row(b));
-            let lexicographic = || x.iter().zip(y.iter()).map(|(x, y)| x.total_cmp(y)).find(|o| o.is_ne());
-            sizes[b].cmp(&sizes[a]).then_with(|| lexicographic().unwrap_or(std::cmp::Ordering::Equal))
-        });
+        order.sort_by(|&a, &b| sizes[b].cmp(&sizes[a]).then_with(|| shape.compare(a, b)));
         let settled = order.len() == sizes.len() && order.iter().enumerate().all(|(i, &o)| i == o);
         if settled || (round >= 5 && order.len() == sizes.len()) {
-            return Ok(Canonical { centroids, labels, sizes, inertia });
+            shape.measure(data, &labels, control)?;
+            let noise = labels.len() as u64 - sizes.iter().sum::<u64>();
+            return Ok(Canonical { shape, labels, sizes, inertia, noise });
         }
-        centroids = centroids.select(Axis(0), &order);
+        if order.is_empty() {
+            return Err(Error::not_ready("every account is noise: there is no segment")
+                .hint("allow a larger distance or smaller segments in settings, or use another algorithm"));
+        }
+        shape = shape.select(&order);
         round += 1;
     }
 }
 
 /// Label of each row, rows a label, and the sum of squared distances (chunk sums in index order).
-fn label(centroids: ArrayView2<f64>, data: ArrayView2<f64>, control: &Control) -> Result<(Vec<u32>, Vec<u64>, f64)> {
-    let (rows, k) = (data.nrows(), centroids.nrows());
+fn label(shape: &Shape, data: ArrayView2<f64>, control: &Control) -> Result<(Vec<u32>, Vec<u64>, f64)> {
+    let (rows, k) = (data.nrows(), shape.k());
     let mut labels = vec![0u32; rows];
     let sums: Vec<f64> = labels
         .par_chunks_mut(CHUNK)
@@ -238,18 +295,22 @@ fn label(centroids: ArrayView2<f64>, data: ArrayView2<f64>, control: &Control) -
             control.check()?;
             let mut own = Vec::new();
             let mut sum = 0.0;
-            for (label, row) in labels.iter_mut().zip(rows.outer_iter()) {
+            for (i, (label, row)) in labels.iter_mut().zip(rows.outer_iter()).enumerate() {
+                // A shape of density compares a row with thousands.
+                if i % 64 == 0 {
+                    control.check()?;
+                }
                 own.clear();
                 own.extend(row.iter());
-                let near = nearest_two(&own, centroids);
-                *label = near.index as u32;
-                sum += near.distance2;
+                let scored = shape.score(&own);
+                *label = scored.index.map_or(NOISE, |index| index as u32);
+                sum += scored.index.map_or(0.0, |_| scored.distance2);
             }
             Ok(sum)
         })
         .collect::<Result<_>>()?;
     let mut sizes = vec![0u64; k];
-    labels.iter().for_each(|&l| sizes[l as usize] += 1);
+    labels.iter().filter(|&&l| l != NOISE).for_each(|&l| sizes[l as usize] += 1);
     Ok((labels, sizes, sums.iter().fold(0.0, |s, x| s + x)))
 }
 
@@ -264,13 +325,13 @@ fn one_segment_inertia(data: ArrayView2<f64>, control: &Control) -> Result<f64> 
         }
         mean.iter_mut().zip(part).for_each(|(m, s)| *m += s / data.nrows() as f64);
     }
-    label(mean.view(), data, control).map(|(_, _, inertia)| inertia)
+    label(&Shape::Centroids(Centroids::new(mean)), data, control).map(|(_, _, inertia)| inertia)
 }
 
 fn volume_shares(volume: Option<&[f64]>, labels: &[u32], k: usize) -> Option<Vec<f64>> {
     let mut sums = vec![0.0; k];
     for (&v, &label) in volume?.iter().zip(labels) {
-        if v.is_finite() && v > 0.0 {
+        if label != NOISE && v.is_finite() && v > 0.0 {
             sums[label as usize] += v;
         }
     }
@@ -280,17 +341,7 @@ fn volume_shares(volume: Option<&[f64]>, labels: &[u32], k: usize) -> Option<Vec
 
 fn row_of(choice: &Choice, k: usize) -> Option<(Option<f64>, u64)> {
     let row = choice.rows.iter().find(|r| r.k == k && k > 1)?;
-    Some((row.silhouette.is_finite().then_some(row.silhouette), choice.silhouette_rows as u64))
-}
-
-fn table(choice: &Choice) -> Vec<KTableRow> {
-    let row = |r: &crate::cluster::KRow| KTableRow {
-        k: r.k as u64,
-        inertia: r.inertia,
-        silhouette: r.silhouette.is_finite().then_some(r.silhouette),
-        smallest: r.smallest,
-    };
-    choice.rows.iter().map(row).collect()
+    Some((row.silhouette, choice.silhouette_rows as u64))
 }
 
 fn rows_hash(raw: ArrayView2<f64>, control: &Control) -> Result<String> {

@@ -2,43 +2,67 @@
 //! profiles, how good the fit is and where it came from. It scores rows, says what it knows, and goes to JSON and back
 //! without losing a bit.
 
+mod align;
+mod choose;
+mod content;
+mod contrast;
+mod counterfactual;
 mod describe;
+mod disclosure;
 mod encode;
+mod explain;
 mod fit;
+mod mask;
 mod name;
 mod profile;
 mod quality;
+mod reading;
 mod recount;
+mod rules;
 mod score;
+mod stability;
+mod standing;
 
+pub use align::{align, Alignment, Change, NewSegment, OldSegment, Shared, PART, SAME};
+pub use choose::choose_k;
+pub use counterfactual::{Counterfactual, Move};
+pub use disclosure::Disclosure;
+pub use explain::{Contribution, Explanation};
 pub use fit::{fit, Fit, FitInput, FitOptions};
+pub use name::numbered;
+pub use quality::{KTableRow, Quality};
+pub use reading::Reading;
+pub use rules::{Node, RuleLine, RuleQuality, Rules, DEPTH, FIDELITY};
 pub use score::Assignment;
+pub use stability::{stability, Stability, StabilityOptions};
+pub use standing::{Lack, Standing};
 
+use crate::cluster::{Algorithm, Settings, Shape};
 use crate::prepare::Preparation;
-use ndarray::{Array2, ArrayView2};
+use crate::profile::features::Market;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Version of the JSON; a reader knows exactly the ones it lists.
 pub const FORMAT: u32 = 1;
-/// The only algorithm of this version.
-pub const ALGORITHM: &str = "kmeans";
 /// More segments than this are refused.
 pub const MAX_SEGMENTS: usize = 10_000;
 /// Above this share of missing features an assignment is marked `insufficient`.
 pub const MAX_IMPUTED: f64 = 0.4;
 
-/// A fit. Segment `i` (0-based index, also its label) has centroid row `i` and `segments[i]`.
+/// A fit. Segment `i` (0-based index, also its label) is place `i` of the shape and `segments[i]`.
 #[derive(Clone, Debug)]
 pub struct Model {
     preparation: Preparation,
-    /// k × [`Preparation::width`], in the prepared space, rows contiguous
-    centroids: Array2<f64>,
+    pub algorithm: Algorithm,
+    /// In the prepared space
+    shape: Shape,
     pub segments: Vec<Segment>,
     /// The profile of all accounts together (z, lift and difference are None)
     pub overall: Vec<FeatureProfile>,
     pub quality: Quality,
     pub provenance: Provenance,
+    rules: Option<Rules>,
 }
 
 /// A group of accounts.
@@ -78,37 +102,23 @@ pub struct FeatureProfile {
     /// Standardised mean difference after winsorising and transform: (mean here - mean of all) / sd of all. What names
     /// are made of. None for dropped features
     pub difference: Option<f64>,
+    /// Cliff's delta of the segment against all other accounts: the chance that an account here has a larger value than one
+    /// there, minus the chance of a smaller one; -1 to 1. None with nothing to compare
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<f64>,
+    /// Two-sided p-value of the Mann-Whitney U test of the same; None where all values are the same, too
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<f64>,
+    /// The same after Benjamini and Hochberg's adjustment for all segments and features of the model
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_adjusted: Option<f64>,
 }
 
-/// How well the segments describe the accounts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quality {
-    /// Sum of squared distances to the own centroid, in the prepared space
-    pub inertia: f64,
-    /// 1 - inertia / (inertia with one segment): the share of the prepared variance that lies between segments
-    pub separation: f64,
-    /// Mean silhouette, and the rows it was computed on; None with one segment
-    pub silhouette: Option<f64>,
-    pub silhouette_rows: u64,
-    /// One row a k that was tried; empty when k was given
-    pub k_table: Vec<KTableRow>,
-    /// Why this k
-    pub k_reason: String,
-    /// Share of the variance the principal components keep; 1 without PCA
-    pub explained_variance: f64,
-    pub iterations: u64,
-}
-
-/// One k that was tried.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KTableRow {
-    pub k: u64,
-    pub inertia: f64,
-    pub silhouette: Option<f64>,
-    /// Accounts in the smallest segment
-    pub smallest: u64,
+impl FeatureProfile {
+    /// Whether at least half of the accounts have the same value.
+    pub(crate) fn is_point(&self) -> bool {
+        self.q25.is_some() && self.q25 == self.q75
+    }
 }
 
 /// Where the model came from: enough to fit it again and to see whether the data is the same.
@@ -127,6 +137,9 @@ pub struct Provenance {
     /// Filled in by the caller, who knows them
     pub as_of: Option<String>,
     pub lookback: Option<String>,
+    /// What features of the market were told against; scoring tells them against the same
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market: Option<Market>,
     pub warnings: Vec<String>,
 }
 
@@ -136,14 +149,18 @@ pub struct Provenance {
 pub struct Parameters {
     pub k: Option<u64>,
     pub k_max: u64,
-    pub n_init: u64,
+    /// Of the algorithm, defaults filled in
+    pub settings: Settings,
     pub preparation: Option<Value>,
+    /// Accounts with fewer trades in the look-back are new: not fitted on, and in no segment. The caller fills it in
+    #[serde(default)]
+    pub min_trades: u64,
 }
 
 impl Model {
     /// Number of segments, at least 1.
     pub fn k(&self) -> usize {
-        self.centroids.nrows()
+        self.shape.k()
     }
 
     /// Adds a warning for each segment too small to trust: below 30 accounts or 1 % of them, whichever is more. For the
@@ -162,9 +179,8 @@ impl Model {
         &self.preparation
     }
 
-    /// k × [`Preparation::width`], in the prepared space.
-    pub fn centroids(&self) -> ArrayView2<'_, f64> {
-        self.centroids.view()
+    pub fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// The features of a raw row, in its order; dropped ones have a place too and are ignored.

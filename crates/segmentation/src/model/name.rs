@@ -31,9 +31,9 @@ fn template(profile: &[FeatureProfile], titles: &[&str], features: usize) -> Str
 }
 
 /// A name a segment: "high trading volume, low maker share" from its two most telling features; three where two
-/// segments would be called the same, then " (2)", " (3)", … One segment is "all accounts".
-pub(super) fn names(profiles: &[Vec<FeatureProfile>], titles: &[&str]) -> Vec<String> {
-    if profiles.len() == 1 {
+/// segments would be called the same, then " (2)", " (3)", … One segment without noise beside it is "all accounts".
+pub(super) fn names(profiles: &[Vec<FeatureProfile>], titles: &[&str], noise: u64) -> Vec<String> {
+    if profiles.len() == 1 && noise == 0 {
         return vec!["all accounts".into()];
     }
     let mut names: Vec<String> = profiles.iter().map(|p| template(p, titles, 2)).collect();
@@ -48,13 +48,32 @@ pub(super) fn names(profiles: &[Vec<FeatureProfile>], titles: &[&str]) -> Vec<St
     }
     let mut taken = HashSet::new();
     for name in &mut names {
-        let mut unique = name.clone();
-        let mut i = 1;
-        while !taken.insert(unique.clone()) {
-            i += 1;
-            unique = format!("{name} ({i})");
+        if let Some(free) = numbered(name).find(|name| !taken.contains(name)) {
+            *name = free;
         }
-        *name = unique;
+        taken.insert(name.clone());
     }
     names
+}
+
+/// The name, and then the same with " (2)", " (3)", … in the place of the number that it has already.
+pub fn numbered(name: &str) -> impl Iterator<Item = String> {
+    let number = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let numberless = name.strip_suffix(')').and_then(|start| start.rsplit_once(" ("));
+    let base = numberless.filter(|(_, end)| number(end)).map_or(name, |(base, _)| base).to_string();
+    std::iter::once(name.to_string()).chain((2..).map(move |n: u64| format!("{base} ({n})")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbered;
+
+    #[test]
+    fn a_name_has_one_number() {
+        let first = |name: &str| numbered(name).take(3).collect::<Vec<_>>();
+        assert_eq!(first("high a"), ["high a", "high a (2)", "high a (3)"]);
+        assert_eq!(first("high a (7)"), ["high a (7)", "high a (2)", "high a (3)"]);
+        assert_eq!(first("high a (USD)"), ["high a (USD)", "high a (USD) (2)", "high a (USD) (3)"]);
+        assert_eq!(first("()"), ["()", "() (2)", "() (3)"]);
+    }
 }

@@ -1,5 +1,6 @@
 //! What each segment looks like, in the units the user knows.
 
+use super::contrast::{adjusted, contrasts};
 use super::FeatureProfile;
 use crate::control::Control;
 use crate::error::Result;
@@ -37,6 +38,11 @@ pub(super) fn profiles(
                 let differences = differences(step, raw.column(j), labels, k);
                 parts.iter_mut().zip(differences).for_each(|(p, d)| p.difference = d);
             }
+            let rows = raw.column(j).into_iter().copied().zip(labels.iter().copied());
+            for (part, contrast) in parts.iter_mut().zip(contrasts(rows, k, control)?) {
+                part.effect = contrast.map(|c| c.delta);
+                part.p = contrast.and_then(|c| c.p);
+            }
             Ok((overall, parts))
         })
         .collect::<Result<_>>()?;
@@ -44,6 +50,11 @@ pub(super) fn profiles(
     for (overall, parts) in features {
         all.overall.push(overall);
         all.segments.iter_mut().zip(parts).for_each(|(s, p)| s.push(p));
+    }
+    let tested = || all.segments.iter().flatten();
+    let mut adjusted = adjusted(&tested().filter_map(|p| p.p).collect::<Vec<f64>>()).into_iter();
+    for profile in all.segments.iter_mut().flatten().filter(|p| p.p.is_some()) {
+        profile.p_adjusted = adjusted.next();
     }
     Ok(all)
 }
@@ -70,6 +81,9 @@ fn quartiles(feature: &str, values: &mut [f64]) -> FeatureProfile {
         z: None,
         lift: None,
         difference: None,
+        effect: None,
+        p: None,
+        p_adjusted: None,
     }
 }
 
@@ -80,20 +94,21 @@ fn spread(
     k: usize,
     control: &Control,
 ) -> Result<(FeatureProfile, Vec<FeatureProfile>)> {
-    // Values grouped by segment, within a segment in row order.
-    let mut start = vec![0usize; k + 1];
+    // Values grouped by segment, within a segment in row order; those of no segment last.
+    let group = |label: u32| (label as usize).min(k);
+    let mut start = vec![0usize; k + 2];
     for (x, &label) in raw.iter().zip(labels) {
-        start[label as usize + 1] += usize::from(x.is_finite());
+        start[group(label) + 1] += usize::from(x.is_finite());
     }
-    for s in 0..k {
+    for s in 0..=k {
         start[s + 1] += start[s];
     }
-    let mut values = vec![0.0; start[k]];
+    let mut values = vec![0.0; start[k + 1]];
     let mut next = start.clone();
     for (&x, &label) in raw.iter().zip(labels) {
         if x.is_finite() {
-            values[next[label as usize]] = x;
-            next[label as usize] += 1;
+            values[next[group(label)]] = x;
+            next[group(label)] += 1;
         }
     }
     // Before selection reorders: a sum must not depend on how it does.
@@ -125,13 +140,15 @@ fn spread(
 /// (mean of the segment - mean of all) / sd of all, after winsorising and transform, missing values as the median.
 fn differences(step: &Step, raw: ArrayView1<f64>, labels: &[u32], k: usize) -> Vec<Option<f64>> {
     let shaped: Vec<f64> = raw.iter().map(|&x| step.shaped(x)).collect();
-    let mut sums = vec![0.0; k];
-    let mut counts = vec![0u64; k];
+    // One place more, for the rows of no segment.
+    let mut sums = vec![0.0; k + 1];
+    let mut counts = vec![0u64; k + 1];
     for (values, labels) in shaped.chunks(CHUNK).zip(labels.chunks(CHUNK)) {
-        let mut part = vec![0.0; k];
+        let mut part = vec![0.0; k + 1];
         for (x, &label) in values.iter().zip(labels) {
-            part[label as usize] += x;
-            counts[label as usize] += 1;
+            let place = (label as usize).min(k);
+            part[place] += x;
+            counts[place] += 1;
         }
         sums.iter_mut().zip(part).for_each(|(s, p)| *s += p);
     }
@@ -140,6 +157,7 @@ fn differences(step: &Step, raw: ArrayView1<f64>, labels: &[u32], k: usize) -> V
     let sd = mean(&squares).sqrt();
     sums.iter()
         .zip(&counts)
+        .take(k)
         .map(|(&sum, &n)| finite((sum / n as f64 - all) / sd).filter(|_| n > 0 && sd > 0.0))
         .collect()
 }

@@ -8,14 +8,22 @@ impl Model {
     /// Puts the accounts of each segment, and their volume in USD, in the place of the sample's; shares and descriptions
     /// follow. Profiles stay those of the sample. Volume shares are None where there is no volume.
     ///
+    /// Accounts of no segment are what is left of `provenance.sampled_from`, where the algorithm knows such.
+    ///
     /// Errors: `InvalidParameter` unless there is one count and one volume a segment and the counts add up to
-    /// `provenance.sampled_from`.
+    /// `provenance.sampled_from`, or to no more than that for an algorithm with noise.
     pub fn recount(&mut self, accounts: &[u64], volumes: &[f64]) -> Result<()> {
         let k = self.k();
-        let all: u64 = accounts.iter().sum();
-        if accounts.len() != k || volumes.len() != k || Some(all) != self.provenance.sampled_from {
-            return Err(Error::invalid(format!("{all} accounts in {} segments do not fit the model", accounts.len())));
+        let known: u64 = accounts.iter().sum();
+        let all = self.provenance.sampled_from.unwrap_or(0);
+        let adds_up = known == all || (known < all && self.algorithm.supports().noise);
+        if accounts.len() != k || volumes.len() != k || self.provenance.sampled_from.is_none() || !adds_up {
+            return Err(Error::invalid(format!(
+                "{known} accounts in {} segments do not fit the model",
+                accounts.len()
+            )));
         }
+        self.quality.noise = all - known;
         let volume = volumes.iter().fold(0.0, |s, v| s + v);
         let known = volume > 0.0 && volume.is_finite();
         for (segment, (&n, v)) in self.segments.iter_mut().zip(accounts.iter().zip(volumes)) {
@@ -42,6 +50,7 @@ mod tests {
             unit: String::new(),
             group: "own".into(),
             transform: Transform::Identity,
+            ..FeatureSpec::default()
         };
         let raw = Array2::from_shape_fn((40, 2), |(i, j)| (i % 2 * 10) as f64 + (i * (j + 1)) as f64 * 0.01);
         let input = FitInput { specs: vec![spec("a"), spec("b")], raw, volume: None };

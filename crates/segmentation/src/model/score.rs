@@ -1,25 +1,28 @@
 //! Scoring: from a raw row to its segment.
 
 use super::{Model, MAX_IMPUTED};
-use crate::cluster::nearest_two;
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
 
 /// The segment of one row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Assignment {
-    /// Place in `Model::segments`
-    pub index: usize,
-    pub segment_id: i32,
-    /// Euclidean distance to the centroid, in the prepared space
+    /// Place in `Model::segments`; None: it belongs to no segment
+    pub index: Option<usize>,
+    pub segment_id: Option<i32>,
+    /// To the segment's centre, in the prepared space and the algorithm's measure
     pub distance: f64,
     /// The next nearest segment; None with one segment
     pub second_id: Option<i32>,
-    /// (d2 - d1) / d2 of the distances, from 0 (on the border) to 1 (on the centroid); 0 when both are 0
+    /// From 0 (on the border to the next segment) to 1; of k-means (d2 - d1) / d2 of the distances, 0 when both are 0
     pub margin: Option<f64>,
-    /// Features missing (replaced by the median) and beyond a winsorising bound
+    /// Features that take part
+    pub used: usize,
+    /// Of those, missing (replaced by the median) and beyond a winsorising bound
     pub imputed: usize,
     pub clipped: usize,
+    /// Unlike the training rows of its segment
+    pub outlier: bool,
     /// More than 40 % of the features are missing: the segment says little
     pub insufficient: bool,
 }
@@ -35,19 +38,28 @@ impl Model {
     /// [`Model::assign`] with memory to reuse from row to row.
     pub fn assign_with(&self, raw: &[f64], scratch: &mut Vec<f64>) -> Result<Assignment> {
         let outcome = self.preparation.apply(raw, scratch)?;
-        let near = nearest_two(scratch, self.centroids.view());
-        let distance = near.distance2.sqrt();
-        let second = near.second.map(|(index, d2)| (index, d2.sqrt()));
+        let scored = self.shape.score(scratch);
         Ok(Assignment {
-            index: near.index,
-            segment_id: self.segments[near.index].id,
-            distance,
-            second_id: second.map(|(index, _)| self.segments[index].id),
-            margin: second.map(|(_, d)| if d > 0.0 { (d - distance) / d } else { 0.0 }),
+            index: scored.index,
+            segment_id: scored.index.map(|index| self.segments[index].id),
+            distance: scored.distance,
+            second_id: scored.second.map(|(index, _)| self.segments[index].id),
+            margin: scored.margin,
+            used: outcome.used,
             imputed: outcome.imputed,
             clipped: outcome.clipped,
+            outlier: scored.outlier,
             insufficient: outcome.imputed as f64 > MAX_IMPUTED * outcome.used as f64,
         })
+    }
+
+    /// The probability of each segment (places as in `Model::segments`) for a raw row, summing to 1; None where the algorithm
+    /// knows none. Of k-means `exp(-d² / (2 τ²))` over their sum, τ² the mean squared distance of the training rows to their
+    /// centroids. Errors: as [`Model::assign`].
+    pub fn probabilities(&self, raw: &[f64]) -> Result<Option<Vec<f64>>> {
+        let mut x = Vec::with_capacity(2 * raw.len());
+        self.preparation.apply(raw, &mut x)?;
+        Ok(self.shape.probabilities(&x))
     }
 
     /// [`Model::assign`] of named features. A feature that is absent or null is missing; a name the model does not have

@@ -1,10 +1,15 @@
-//! One feature: the figures fitted to its training values, and the step they become when a row is prepared.
+//! One feature: the figures fitted to its training values.
 
+use super::normal;
 use super::plan::{Choice, Missing, Plan, Scale};
 use super::quantile::{quantile, OrderStatistics};
-use super::transform::{FeatureSpec, Transform};
+use super::spec::FeatureSpec;
+use super::step::Step;
+use super::transform::Transform;
+use super::yeo_johnson;
 use super::CHUNK;
 use crate::control::Control;
+use crate::digits::digits;
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
@@ -20,10 +25,12 @@ pub const MAD_TO_SD: f64 = 1.482602218505602;
 pub enum Spread {
     /// 75 % minus 25 % quantile
     Iqr,
-    /// [`MAD_TO_SD`] times the median absolute deviation (the IQR was 0)
+    /// [`MAD_TO_SD`] times the median absolute deviation (asked for, or the IQR was 0)
     Mad,
-    /// population standard deviation (asked for, or IQR and MAD were 0)
+    /// population standard deviation (asked for, or the others were 0)
     Sd,
+    /// not divided: the normal deviate of the rank stands for the value
+    Rank,
     /// 1: not scaled
     Unit,
 }
@@ -46,6 +53,19 @@ pub struct Kept {
     pub scale: f64,
     pub spread: Spread,
     pub weight: f64,
+    /// The exponent of Yeo-Johnson; None for other transforms
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<f64>,
+    /// Evenly spaced quantiles of the transformed values, where ranks stand for them
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knots: Option<Vec<f64>>,
+    /// A value of a category that is prepared to a code and not to a coordinate of its own
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub coded: bool,
+}
+
+fn is_false(x: &bool) -> bool {
+    !x
 }
 
 /// A feature of the model: kept with its figures, or dropped with the reason.
@@ -58,68 +78,9 @@ pub struct Column {
     pub infinite: u64,
     pub kept: Option<Kept>,
     pub dropped: Option<String>,
-}
-
-/// What a raw value goes through; everything that can be computed before is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
-    pub index: usize,
-    pub transform: Transform,
-    low: f64,
-    high: f64,
-    per_unit: f64,
-    center: f64,
-    factor: f64,
-    median: f64,
-    /// The prepared value of a missing one
-    pub imputed: f64,
-}
-
-impl Step {
-    /// `index` is the feature's place in the raw row.
-    pub fn new(index: usize, kept: &Kept) -> Step {
-        let [low, high] = kept.bounds.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
-        let mut step = Step {
-            index,
-            transform: kept.transform,
-            low,
-            high,
-            per_unit: kept.c.map_or(1.0, |c| 1.0 / c),
-            center: kept.center,
-            factor: kept.weight / kept.scale,
-            median: kept.median,
-            imputed: 0.0,
-        };
-        step.imputed = step.prepare(kept.median);
-        step
-    }
-
-    /// Winsorised and transformed, neither centred nor scaled; a missing value counts as the median.
-    #[inline]
-    pub fn shaped(&self, x: f64) -> f64 {
-        let x = if x.is_finite() { x } else { self.median };
-        self.transform.apply(x.max(self.low).min(self.high), self.per_unit)
-    }
-
-    /// The prepared value of a finite x.
-    #[inline]
-    pub fn prepare(&self, x: f64) -> f64 {
-        let t = self.transform.apply(x.max(self.low).min(self.high), self.per_unit);
-        ((t - self.center) * self.factor).clamp(-LIMIT, LIMIT)
-    }
-
-    #[inline]
-    pub fn clips(&self, x: f64) -> bool {
-        x < self.low || x > self.high
-    }
-
-    /// Whether no finite value can come out as NaN: a model from outside is refused otherwise.
-    pub fn is_sound(&self) -> bool {
-        self.low <= self.high
-            && [self.per_unit, self.center, self.factor, self.median].iter().all(|v| v.is_finite())
-            && self.per_unit > 0.0
-            && self.factor > 0.0
-    }
+    /// A missing value is an error
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub required: bool,
 }
 
 /// A spread that is rounding noise beside the values it is measured on is no spread. (What overflowed is not
@@ -154,7 +115,8 @@ pub(super) fn fit(
     }
     let rows = values.len() as u64 + missing + infinite;
     let absent = missing + infinite;
-    if plan.missing == Missing::Error && absent > 0 {
+    let required = plan.missing[feature] == Missing::Error;
+    if required && absent > 0 {
         let infinities = if infinite > 0 { format!(" ({infinite} of them infinite)") } else { String::new() };
         return Err(Error::invalid(format!(
             "feature \"{}\" is missing in {absent} of {rows} rows{infinities}",
@@ -162,7 +124,7 @@ pub(super) fn fit(
         ))
         .hint("fill the values in, leave the feature out, or allow it with preparation {\"missing\": \"median\"}"));
     }
-    let column = |kept, dropped| Column { spec: spec.clone(), missing, infinite, kept, dropped };
+    let column = |kept, dropped| Column { spec: spec.clone(), missing, infinite, kept, dropped, required };
     let drop = |reason: String| Ok(column(None, Some(reason)));
     if plan.user_weight(feature) == 0.0 {
         return drop("weight 0".into());
@@ -180,15 +142,30 @@ pub(super) fn fit(
         return drop("constant".into());
     }
     control.check()?;
-    let transform = curve(plan.transforms[feature], spec, &values, smallest, largest)?;
+    let one_of_many = spec.block.is_some();
+    let scale = if one_of_many { Scale::None } else { plan.scales[feature] };
+    // A 1 that is rare is no outlier, and ranks have none.
+    let winsorise = match scale {
+        _ if one_of_many => None,
+        Scale::Quantile => Some([0.0, 1.0]),
+        _ => plan.winsorise,
+    };
+    let transform = match plan.transforms[feature] {
+        _ if one_of_many => Transform::Identity,
+        choice => curve(choice, spec, &values, smallest, largest)?,
+    };
 
     // One selection finds everything that is a rank: quantiles before and after the (non-decreasing) transform.
-    let [low_q, high_q] = plan.winsorise.unwrap_or([0.0, 1.0]);
+    let [low_q, high_q] = winsorise.unwrap_or([0.0, 1.0]);
+    let mut wanted = vec![low_q, 0.25, 0.5, 0.75, high_q];
+    if scale == Scale::Quantile {
+        wanted.extend(normal::levels(values.len()));
+    }
     // On a copy: how selection reorders is the standard library's business, and sums must not depend on it.
-    let ordered = OrderStatistics::select(&mut values.clone(), &[low_q, 0.25, 0.5, 0.75, high_q], &[]);
+    let ordered = OrderStatistics::select(&mut values.clone(), &wanted, &[]);
     control.check()?;
     let median = ordered.quantile(0.5);
-    let bounds = plan.winsorise.map(|_| [ordered.quantile(low_q), ordered.quantile(high_q)]);
+    let bounds = winsorise.map(|_| [ordered.quantile(low_q), ordered.quantile(high_q)]);
     let c = (transform == Transform::Asinh).then(|| {
         let mut sizes: Vec<f64> = values.iter().map(|x| x.abs()).filter(|&x| x > 0.0).collect();
         quantile(&mut sizes, 0.5).max(1e-300)
@@ -204,23 +181,40 @@ pub(super) fn fit(
         scale: 1.0,
         spread: Spread::Unit,
         weight: 1.0,
+        lambda: None,
+        knots: None,
+        coded: false,
     };
     if let Some([low, high]) = bounds {
         kept.clipped =
             [values.iter().filter(|&&x| x < low).count() as u64, values.iter().filter(|&&x| x > high).count() as u64];
     }
+    if transform == Transform::YeoJohnson {
+        let [low, high] = bounds.unwrap_or([smallest, largest]);
+        kept.lambda = Some(yeo_johnson::most_likely(&values, |x| x.max(low).min(high), control)?);
+    }
     let step = Step::new(0, &kept);
     let (from, to) = (step.shaped(smallest), step.shaped(largest));
     if negligible(to - from, from.abs().max(to.abs())) {
-        let cut = plan.winsorise.filter(|_| kept.clipped != [0, 0]);
-        let why = cut.map_or(String::new(), |[a, b]| format!(" between its quantiles {a} and {b}; see \"winsorise\""));
+        let cut = winsorise.filter(|_| kept.clipped != [0, 0]);
+        let why = cut.map_or(String::new(), |[a, b]| {
+            format!(" between its quantiles {} and {}; see \"winsorise\"", digits(a), digits(b))
+        });
         return drop(format!("constant{why}"));
     }
     control.check()?;
-    match plan.scale {
+    match scale {
         Scale::None => {}
         Scale::Standard => standard(&mut kept, &step, &values),
         Scale::Robust => robust(&mut kept, &step, &values, &ordered),
+        Scale::Mad => {
+            let center = ordered.quantile_of(0.5, |x| step.shaped(x));
+            by_mad(&mut kept, &step, &values, center);
+        }
+        Scale::Quantile => {
+            kept.knots = Some(normal::knots(&ordered, values.len(), |x| step.shaped(x)));
+            kept.spread = Spread::Rank;
+        }
     }
     if kept.scale == 0.0 {
         return drop("constant but for rounding".into());
@@ -229,12 +223,30 @@ pub(super) fn fit(
         return Err(Error::new(
             Kind::OutOfRange,
             format!(
-                "feature \"{}\" spans too wide a range ({smallest} to {largest}) for transform {}",
+                "feature \"{}\" spans too wide a range ({} to {}) for transform {}",
                 spec.name,
+                digits(smallest),
+                digits(largest),
                 transform.name()
             ),
         )
         .hint("use transform \"asinh\" or \"signed_log1p\" for it"));
+    }
+    // Scoring pulls what is beyond in, since no row may fail there; a fit would not know its own rows apart.
+    let prepared = |t: f64| ((t - kept.center) / kept.scale).abs();
+    let extreme = if prepared(from) > prepared(to) { smallest } else { largest };
+    if kept.spread != Spread::Rank && prepared(from).max(prepared(to)) > LIMIT {
+        return Err(Error::new(
+            Kind::OutOfRange,
+            format!(
+                "feature \"{}\" has the value {}, which is beyond the limit of {} after transform {} and scaling",
+                spec.name,
+                digits(extreme),
+                digits(LIMIT),
+                transform.name()
+            ),
+        )
+        .hint("winsorise, or use transform \"asinh\" or \"signed_log1p\" for it"));
     }
     Ok(column(Some(kept), None))
 }
@@ -253,10 +265,11 @@ fn curve(choice: Choice, spec: &FeatureSpec, values: &[f64], smallest: f64, larg
     let extreme = if smallest < low { smallest } else { largest };
     let needs = if high == 1.0 { "between 0 and 1" } else { "of 0 and more" };
     Err(Error::invalid(format!(
-        "transform {} of feature \"{}\" needs values {needs}, {outside} of {} are not, such as {extreme}",
+        "transform {} of feature \"{}\" needs values {needs}, {outside} of {} are not, such as {}",
         t.name(),
         spec.name,
-        values.len()
+        values.len(),
+        digits(extreme)
     ))
     .hint("use \"signed_log1p\", \"asinh\" or \"identity\" for it"))
 }
@@ -277,12 +290,18 @@ fn robust(kept: &mut Kept, step: &Step, values: &[f64], ordered: &OrderStatistic
     let center = ordered.quantile_of(0.5, shaped);
     let iqr = ordered.quantile_of(0.75, shaped) - ordered.quantile_of(0.25, shaped);
     (kept.center, kept.scale, kept.spread) = (center, iqr, Spread::Iqr);
-    if !negligible(iqr, center.abs()) {
-        return;
+    if negligible(iqr, center.abs()) {
+        by_mad(kept, step, values, center);
     }
+}
+
+/// The median absolute deviation from `center`, the median of the transformed, as a standard deviation; the standard deviation
+/// itself where more than half of the values are the median.
+fn by_mad(kept: &mut Kept, step: &Step, values: &[f64], center: f64) {
+    let shaped = |x| step.shaped(x);
     let mut distances: Vec<f64> = values.iter().map(|&x| (shaped(x) - center).abs()).collect();
     let mad = MAD_TO_SD * quantile(&mut distances, 0.5);
-    (kept.scale, kept.spread) = (mad, Spread::Mad);
+    (kept.center, kept.scale, kept.spread) = (center, mad, Spread::Mad);
     if negligible(mad, center.abs()) {
         standard(kept, step, values);
         kept.center = center;

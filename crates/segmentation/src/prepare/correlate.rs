@@ -1,14 +1,15 @@
 //! Pairs of features that say the same thing: Spearman's rank correlation.
 
-use super::column::{Column, Step};
+use super::column::Column;
+use super::step::Step;
 use crate::control::Control;
 use crate::error::Result;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Reported from here on when the plan names no limit of its own.
-pub const REPORT: f64 = 0.9;
+/// The limit where the plan names none.
+pub const LIMIT: f64 = 0.9;
 /// Rows looked at, spread evenly: the standard error of a correlation of 0.9 is then 0.002.
 const SAMPLE: usize = 10_000;
 /// Multiplications allowed; with very many features the sample shrinks, and below 100 rows nothing is reported.
@@ -26,7 +27,8 @@ pub struct Correlated {
 }
 
 /// Every pair of kept columns with |rho| > `limit`. With `drop`, the later of a pair is dropped (its `kept` is cleared,
-/// the reason set) and takes part in no further pair. Missing values count as the median.
+/// the reason set) and takes part in no further pair. Missing values count as the median. The values of a category are left
+/// out of this: they exclude each other, and one without the others says little.
 pub(super) fn correlated(
     columns: &mut [Column],
     raw: ArrayView2<f64>,
@@ -34,8 +36,12 @@ pub(super) fn correlated(
     drop: bool,
     control: &Control,
 ) -> Result<Vec<Correlated>> {
-    let steps: Vec<Step> =
-        columns.iter().enumerate().filter_map(|(i, c)| c.kept.as_ref().map(|k| Step::new(i, k))).collect();
+    let steps: Vec<Step> = columns
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.spec.block.is_none())
+        .filter_map(|(i, c)| c.kept.as_ref().map(|k| Step::new(i, k)))
+        .collect();
     let pairs = steps.len() * steps.len().saturating_sub(1) / 2;
     let rows = raw.nrows();
     let sample = rows.min(SAMPLE).min(WORK / pairs.max(1));

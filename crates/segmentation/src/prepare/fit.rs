@@ -2,16 +2,16 @@
 
 use super::column::{self, Column};
 use super::correlate::{self, Correlated};
-use super::pca;
-use super::plan::{Choice, Plan, Weights};
+use super::pca::{self, Rows};
+use super::plan::{Choice, Missing, PcaPlan, Plan};
+use super::spec::FeatureSpec;
 use super::stored::{Preparation, Stored};
-use super::transform::FeatureSpec;
-use super::CHUNK;
+use super::weigh::weigh;
+use super::{codes, indicator, CHUNK};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
-use std::collections::HashMap;
 
 impl Preparation {
     /// Fits on `raw` (rows = accounts, columns = `specs`, NaN or ±inf = missing) and returns the prepared matrix, rows ×
@@ -43,27 +43,31 @@ impl Preparation {
             .collect();
         // Which column fails first must not depend on the threads.
         let mut columns = fitted.into_iter().collect::<Result<Vec<Column>>>()?;
-        let limit = plan.correlated.unwrap_or(correlate::REPORT);
+        let limit = plan.correlated.unwrap_or(correlate::LIMIT);
         let correlated = correlate::correlated(&mut columns, raw, limit, plan.correlated.is_some(), control)?;
         if columns.iter().all(|c| c.kept.is_none()) {
             return Err(nothing_left(&columns, rows));
         }
-        weigh(plan, &mut columns);
+        let mut indicators = indicator::fit(plan, &columns, raw, control)?;
+        let codes = if plan.codes { codes::fit(&mut columns, rows, |r, j| raw[[r, j]], control)? } else { Vec::new() };
+        weigh(plan, &mut columns, &mut indicators);
 
         let notes = notes(plan, &columns, &correlated);
         let mut stored = Stored {
             rows: rows as u64,
             winsorise: plan.winsorise,
             scale: plan.scale,
-            missing: plan.missing,
+            missing: if plan.missing.iter().all(|m| *m == Missing::Error) { Missing::Error } else { Missing::Median },
             max_missing: plan.max_missing,
             columns,
             correlated,
             notes,
             pca: None,
+            indicators,
+            codes,
         };
         let unrotated = Preparation::assemble(stored.clone());
-        let kept = unrotated.width();
+        let kept = unrotated.scaled_width();
         let mut data = vec![0.0; rows * kept];
         data.par_chunks_mut(CHUNK * kept).enumerate().try_for_each(|(chunk, out)| {
             control.check()?;
@@ -73,7 +77,14 @@ impl Preparation {
             }
             Ok(())
         })?;
-        stored.pca = pca::fit(plan.pca, &data, kept, control)?;
+        let numeric = kept - unrotated.codes();
+        stored.pca = pca::fit(plan, Rows { values: &data, stride: kept, d: numeric }, control)?;
+        if let (PcaPlan::Components(asked), Some(pca)) = (plan.pca, &stored.pca) {
+            if asked > pca.components.len() {
+                let found = pca.components.len();
+                stored.notes.push(format!("{asked} principal components were asked for, there are {found}"));
+            }
+        }
         let preparation = Preparation::assemble(stored);
         if preparation.pca().is_some() {
             rotate_all(&preparation, &mut data, kept, control)?;
@@ -88,13 +99,14 @@ impl Preparation {
 /// Rotates in place and closes the gaps: a second matrix would double the memory of a fit.
 fn rotate_all(p: &Preparation, data: &mut Vec<f64>, kept: usize, control: &Control) -> Result<()> {
     let Some(pca) = p.pca() else { return Ok(()) };
-    let width = p.width();
+    let (width, codes) = (p.width(), p.codes());
     data.par_chunks_mut(CHUNK * kept).try_for_each(|rows| {
         control.check()?;
-        let mut rotated = vec![0.0; width];
+        let mut rotated = vec![0.0; width - codes];
         for row in rows.chunks_exact_mut(kept) {
-            p.rotate_row(pca, row, &mut rotated);
-            row[..width].copy_from_slice(&rotated);
+            p.rotate_row(pca, &row[..kept - codes], &mut rotated);
+            row[..width - codes].copy_from_slice(&rotated);
+            row.copy_within(kept - codes.., width - codes);
         }
         Ok(())
     })?;
@@ -108,27 +120,6 @@ fn rotate_all(p: &Preparation, data: &mut Vec<f64>, kept: usize, control: &Contr
     data.truncate(rows * width);
     data.shrink_to_fit();
     Ok(())
-}
-
-/// Each group of g features gets 1/sqrt(g) a feature, all times one number that makes the squares sum to the number of
-/// features (so a single group has weight 1); the user's weights multiply.
-fn weigh(plan: &Plan, columns: &mut [Column]) {
-    if plan.weights == Weights::Equal {
-        return;
-    }
-    let mut groups: HashMap<String, usize> = HashMap::new();
-    let mut kept = 0;
-    for c in columns.iter().filter(|c| c.kept.is_some()) {
-        *groups.entry(c.spec.group.clone()).or_default() += 1;
-        kept += 1;
-    }
-    let level = kept as f64 / groups.len().max(1) as f64;
-    for (j, c) in columns.iter_mut().enumerate() {
-        let size = groups.get(&c.spec.group).copied().unwrap_or(1) as f64;
-        if let Some(k) = &mut c.kept {
-            k.weight = (level / size).sqrt() * plan.user_weight(j);
-        }
-    }
 }
 
 fn notes(plan: &Plan, columns: &[Column], correlated: &[Correlated]) -> Vec<String> {
@@ -145,15 +136,23 @@ fn notes(plan: &Plan, columns: &[Column], correlated: &[Correlated]) -> Vec<Stri
             }
         }
     }
+    let mut said: Vec<&str> = Vec::new();
+    for (j, c) in columns.iter().enumerate().filter(|(_, c)| c.kept.as_ref().is_some_and(|k| k.coded)) {
+        let block = c.spec.block.as_deref().unwrap_or_default();
+        if plan.user_weight(j) != 1.0 && !said.contains(&block) {
+            said.push(block);
+            notes.push(format!("the weight of category \"{block}\" does not count: it is a code"));
+        }
+    }
     if plan.correlated.is_none() {
         for c in correlated.iter().take(20) {
             notes.push(format!(
-                "features \"{}\" and \"{}\" say nearly the same (rank correlation {:.3}); preparation \
-                 {{\"correlated\": {}}} would leave the second out",
+                "features \"{}\" and \"{}\" say nearly the same (rank correlation {:.3}); by default, preparation \
+                 {{\"correlated\": {}}}, the second is left out",
                 c.first,
                 c.second,
                 c.rho,
-                correlate::REPORT
+                correlate::LIMIT
             ));
         }
         if correlated.len() > 20 {

@@ -23,7 +23,11 @@ pub fn symmetric_eigen(mut a: Array2<f64>, control: &Control) -> Result<Eigen> {
         return Err(Error::invalid(format!("eigenvalues need a square matrix, got {d} x {}", a.ncols())));
     }
     let mut v = Array2::<f64>::eye(d);
-    let norm = a.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+    let largest = a.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+    // Products of two entries have to be numbers. A power of two changes no digit.
+    let unit = if (1e-100..1e100).contains(&largest) || largest == 0.0 { 1.0 } else { power_of_two_below(largest) };
+    a.iter_mut().for_each(|x| *x /= unit);
+    let norm = largest / unit;
     let mut rotated = true;
     let mut sweeps = 0;
     while rotated {
@@ -61,7 +65,12 @@ pub fn symmetric_eigen(mut a: Array2<f64>, control: &Control) -> Result<Eigen> {
             vectors[[row, i]] = sign * v[[from, i]];
         }
     }
-    Ok(Eigen { values: order.iter().map(|&i| a[[i, i]]).collect(), vectors })
+    Ok(Eigen { values: order.iter().map(|&i| a[[i, i]] * unit).collect(), vectors })
+}
+
+/// For a normal number; the smallest normal one for what is smaller.
+fn power_of_two_below(x: f64) -> f64 {
+    f64::from_bits(x.to_bits() & 0x7ff << 52).max(f64::MIN_POSITIVE)
 }
 
 /// One rotation that makes a\[p,q\] zero (Golub & Van Loan, Matrix Computations, 8.5); `v` holds vectors as rows.

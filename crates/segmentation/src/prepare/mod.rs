@@ -7,26 +7,43 @@
 //! NaN and ±inf are missing. The formulas are those of numpy (type-7 quantiles) and scikit-learn (`RobustScaler`,
 //! `StandardScaler` with the population standard deviation, `PCA`).
 
+mod brent;
+mod check;
+mod codes;
 mod column;
+mod coordinates;
 mod correlate;
 mod fit;
+mod indicator;
 mod jacobi;
+mod normal;
+mod parallel;
 mod pca;
 mod plan;
 mod quantile;
+mod spec;
+mod step;
 mod stored;
 mod transform;
+mod tridiagonal;
+mod weigh;
+mod yeo_johnson;
 
+pub use codes::Code;
 pub use column::{Column, Kept, Spread, MAD_TO_SD};
+pub use coordinates::{Coordinate, Of};
 pub use correlate::Correlated;
+pub use indicator::Indicator;
 pub use jacobi::{symmetric_eigen, Eigen};
 pub use pca::Pca;
 pub use plan::{Choice, Missing, PcaPlan, Plan, Scale, Weights};
 pub use quantile::{quantile, OrderStatistics};
+pub use spec::{Absence, FeatureSpec};
 pub use stored::{Outcome, Preparation};
-pub use transform::{FeatureSpec, Transform};
+pub use transform::Transform;
+pub use yeo_johnson::log_likelihood as yeo_johnson_log_likelihood;
 
-pub(crate) use column::Step;
+pub(crate) use step::Step;
 
 /// Rows are summed in chunks of this many, combined in index order, so that no thread count changes a bit.
 pub const CHUNK: usize = 4096;

@@ -1,21 +1,25 @@
-//! The fitted preparation: what a model stores, what one row goes through, and the checks on what comes from outside.
+//! The fitted preparation: what a model stores, and what one row goes through.
 
-use super::column::{Column, Step, LIMIT};
+use super::check::check;
+use super::codes::Code;
+use super::column::{Column, LIMIT};
 use super::correlate::Correlated;
+use super::indicator::Indicator;
 use super::pca::Pca;
 use super::plan::{Missing, Scale};
-use super::MAX_FEATURES;
+use super::step::Step;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 
 /// What happened to one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Features that take part (dropped ones do not)
+    /// Features that take part (dropped ones do not); a category is one
     pub used: usize,
-    /// Of those, missing (NaN or infinite) and replaced by the median
+    /// Of those, not known (NaN or infinite) and replaced by the median
     pub imputed: usize,
+    /// Of those, undefined because the account does not do what they are about; the median stands in and an indicator says so
+    pub structural: usize,
     /// Of those, beyond a winsorising bound
     pub clipped: usize,
 }
@@ -25,11 +29,17 @@ pub struct Outcome {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Preparation {
-    stored: Stored,
-    steps: Vec<Step>,
-    /// Components transposed (feature by component), so that the inner loop runs over neighbours
+    pub(super) stored: Stored,
+    /// Of the features that are coordinates, and of those that are values of a code
+    pub(super) steps: Vec<Step>,
+    coded: Vec<Step>,
+    /// Features that take part, a category as one
+    used: usize,
+    /// Components transposed (coordinate by component), so that the inner loop runs over neighbours; divided by the standard
+    /// deviation of the component where it is whitened
     loadings: Vec<f64>,
-    width: usize,
+    /// Values of a prepared row before the codes
+    numeric: usize,
 }
 
 /// The same as it is written to JSON.
@@ -45,6 +55,10 @@ pub(super) struct Stored {
     pub correlated: Vec<Correlated>,
     pub notes: Vec<String>,
     pub pca: Option<Pca>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indicators: Vec<Indicator>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<Code>,
 }
 
 impl From<Preparation> for Stored {
@@ -64,20 +78,35 @@ impl TryFrom<Stored> for Preparation {
 
 impl Preparation {
     pub(super) fn assemble(stored: Stored) -> Preparation {
-        let steps: Vec<Step> = stored
-            .columns
-            .iter()
-            .enumerate()
-            .filter_map(|(i, c)| c.kept.as_ref().map(|kept| Step::new(i, kept)))
-            .collect();
-        let (mut loadings, mut width) = (Vec::new(), steps.len());
+        let mut steps = Vec::new();
+        let mut coded = Vec::new();
+        let mut blocks: Vec<&str> = Vec::new();
+        for (i, column) in stored.columns.iter().enumerate() {
+            let Some(kept) = &column.kept else { continue };
+            let mut step = Step::new(i, kept);
+            step.required = column.required || stored.missing == Missing::Error;
+            step.indicator = stored.indicators.iter().position(|of| of.features.contains(&i));
+            if let Some(block) = &column.spec.block {
+                step.counted = !blocks.contains(&block.as_str());
+                blocks.push(block);
+            }
+            if kept.coded { &mut coded } else { &mut steps }.push(step);
+        }
+        let scaled = steps.len() + stored.indicators.len();
+        let (mut loadings, mut numeric) = (Vec::new(), scaled);
         if let Some(pca) = &stored.pca {
-            width = pca.components.len();
-            for feature in 0..steps.len() {
-                loadings.extend(pca.components.iter().map(|c| c[feature]));
+            numeric = pca.components.len();
+            for coordinate in 0..scaled {
+                loadings.extend(pca.components.iter().enumerate().map(|(m, c)| c[coordinate] / pca.deviation(m)));
             }
         }
-        Preparation { stored, steps, loadings, width }
+        let used = steps.iter().filter(|s| s.counted).count() + stored.codes.len();
+        Preparation { stored, steps, coded, used, loadings, numeric }
+    }
+
+    /// Lower and upper quantile beyond which values were pulled in.
+    pub fn winsorise(&self) -> Option<[f64; 2]> {
+        self.stored.winsorise
     }
 
     /// Every feature in the order of a raw row, with what was fitted or why it was dropped.
@@ -99,75 +128,118 @@ impl Preparation {
         &self.stored.correlated
     }
 
-    /// Values in a prepared row: components with PCA, kept features without.
+    /// Coordinates that say which accounts have the features that others cannot have.
+    pub fn indicators(&self) -> &[Indicator] {
+        &self.stored.indicators
+    }
+
+    /// Categories that are codes.
+    pub fn categories(&self) -> &[Code] {
+        &self.stored.codes
+    }
+
+    /// Values in a prepared row: components with PCA, kept features and indicators without; then the codes.
     pub fn width(&self) -> usize {
-        self.width
+        self.numeric + self.codes()
     }
 
-    pub(crate) fn steps(&self) -> &[Step] {
-        &self.steps
+    /// How many of the last values of a prepared row are codes of categories (whole numbers of 0 and more) and not coordinates.
+    pub fn codes(&self) -> usize {
+        self.stored.codes.len()
     }
 
-    /// Prepares one raw row into `out` (cleared first). NaN and ±inf become the median and are counted; with
-    /// `"missing": "error"` they are an error that names the feature. Wrong length: kind `InvalidParameter`.
+    /// Values in a row that [`Preparation::scaled`] answers.
+    pub(super) fn scaled_width(&self) -> usize {
+        self.steps.len() + self.stored.indicators.len() + self.codes()
+    }
+
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().chain(&self.coded)
+    }
+
+    /// Prepares one raw row into `out` (cleared first). NaN and ±inf become the median and are counted; a feature that must
+    /// not be missing makes them an error that names it. Wrong length: kind `InvalidParameter`.
     pub fn apply(&self, raw: &[f64], out: &mut Vec<f64>) -> Result<Outcome> {
+        let outcome = self.scaled(raw, out)?;
+        if let Some(pca) = &self.stored.pca {
+            let scaled = out.len();
+            out.resize(scaled + self.numeric, 0.0);
+            let (row, rotated) = out.split_at_mut(scaled);
+            self.rotate_row(pca, row, rotated);
+            // The codes are behind the coordinates, and the components behind the codes.
+            let codes = scaled - self.codes()..scaled;
+            out.extend_from_within(codes);
+            out.drain(..scaled);
+        }
+        Ok(outcome)
+    }
+
+    /// [`Preparation::apply`] without the rotation: the values of [`Preparation::coordinates`].
+    pub fn scaled(&self, raw: &[f64], out: &mut Vec<f64>) -> Result<Outcome> {
         if raw.len() != self.stored.columns.len() {
             let names: Vec<&str> = self.stored.columns.iter().map(|c| c.spec.name.as_str()).collect();
             return Err(Error::invalid(format!("expected {} features, got {}", names.len(), raw.len()))
                 .hint(format!("in this order: {}", names.join(", "))));
         }
-        let kept = self.steps.len();
-        let room = if self.stored.pca.is_some() { kept + self.width } else { kept };
         out.clear();
-        out.resize(room, 0.0);
-        let (scaled, rest) = out.split_at_mut(kept);
-        let outcome = self.scale_row(|feature| raw[feature], scaled);
-        if outcome.imputed > 0 && self.stored.missing == Missing::Error {
+        out.resize(self.scaled_width(), 0.0);
+        let outcome = self.scale_row(|feature| raw[feature], out);
+        if outcome.imputed > 0 && self.steps().any(|s| s.required && !raw[s.index].is_finite()) {
             return Err(self.missing_error(raw));
-        }
-        if let Some(pca) = &self.stored.pca {
-            self.rotate_row(pca, scaled, rest);
-            out.copy_within(kept.., 0);
-            out.truncate(self.width);
         }
         Ok(outcome)
     }
 
-    /// All but the rotation, for one row given feature by feature.
+    /// All but the rotation, for one row given feature by feature; `out` has [`Preparation::scaled_width`] places.
     #[inline]
     pub(super) fn scale_row(&self, raw: impl Fn(usize) -> f64, out: &mut [f64]) -> Outcome {
-        let mut outcome = Outcome { used: self.steps.len(), ..Outcome::default() };
-        for (step, out) in self.steps.iter().zip(out) {
+        let mut outcome = Outcome { used: self.used, ..Outcome::default() };
+        let (values, rest) = out.split_at_mut(self.steps.len());
+        let (indicators, codes) = rest.split_at_mut(self.stored.indicators.len());
+        for (indicator, out) in self.stored.indicators.iter().zip(&mut *indicators) {
+            let has = indicator.features.iter().any(|&f| raw(f).is_finite());
+            *out = if has { indicator.weight } else { 0.0 };
+        }
+        for (step, out) in self.steps.iter().zip(values) {
             let x = raw(step.index);
             *out = if x.is_finite() {
                 outcome.clipped += usize::from(step.clips(x));
                 step.prepare(x)
             } else {
-                outcome.imputed += 1;
+                // Where the account has others of the features, this one is not known.
+                let structural = step.indicator.is_some_and(|i| indicators[i] == 0.0);
+                outcome.structural += usize::from(structural);
+                outcome.imputed += usize::from(!structural && step.counted);
                 step.imputed
             };
+        }
+        for (code, out) in self.stored.codes.iter().zip(codes) {
+            let found = code.of(&raw);
+            outcome.imputed += usize::from(found.is_none());
+            *out = found.unwrap_or(code.mode) as f64;
         }
         outcome
     }
 
-    /// The rotation; `out` has one place a component.
+    /// The rotation of the coordinates at the front of `scaled`; `out` has one place a component.
     #[inline]
     pub(super) fn rotate_row(&self, pca: &Pca, scaled: &[f64], out: &mut [f64]) {
         out.fill(0.0);
-        for ((x, mean), loadings) in scaled.iter().zip(&pca.mean).zip(self.loadings.chunks_exact(self.width)) {
+        for ((x, mean), loadings) in scaled.iter().zip(&pca.mean).zip(self.loadings.chunks_exact(self.numeric)) {
             let x = x - mean;
             out.iter_mut().zip(loadings).for_each(|(y, l)| *y += x * l);
         }
+        // A whitened component may be longer than the row, and what is compared next is a square.
+        out.iter_mut().for_each(|y| *y = y.clamp(-LIMIT, LIMIT));
     }
 
     fn missing_error(&self, raw: &[f64]) -> Error {
         let lost: Vec<&str> = self
-            .steps
-            .iter()
-            .filter(|s| !raw[s.index].is_finite())
+            .steps()
+            .filter(|s| s.required && !raw[s.index].is_finite())
             .map(|s| self.stored.columns[s.index].spec.name.as_str())
             .collect();
-        Error::invalid(format!("{} of {} features missing: {}", lost.len(), self.steps.len(), lost.join(", ")))
+        Error::invalid(format!("{} of {} features missing: {}", lost.len(), self.steps().count(), lost.join(", ")))
             .hint("the model was fitted with preparation {\"missing\": \"error\"}")
     }
 
@@ -184,10 +256,10 @@ impl Preparation {
             }
         }
         all.extend(reasons.into_iter().map(|(reason, names)| format!("left out ({reason}): {}", names.join(", "))));
-        for c in &self.stored.columns {
+        for (j, c) in self.stored.columns.iter().enumerate() {
             let Some(kept) = &c.kept else { continue };
             let absent = c.missing.saturating_add(c.infinite);
-            if absent > 0 {
+            if absent > 0 && !self.stored.indicators.iter().any(|i| i.features.contains(&j)) {
                 let infinite = if c.infinite > 0 { format!(" ({} infinite)", c.infinite) } else { String::new() };
                 all.push(format!(
                     "feature \"{}\": {absent} of {rows} values missing{infinite}, filled with the median {}",
@@ -202,62 +274,4 @@ impl Preparation {
         all.extend(self.stored.notes.iter().cloned());
         all
     }
-}
-
-/// Everything a stored preparation must satisfy so that scoring can neither index out of range nor yield NaN.
-fn check(s: &Stored) -> std::result::Result<(), String> {
-    if s.columns.is_empty() || s.columns.len() > MAX_FEATURES {
-        return Err(format!("{} features, allowed are 1 to {MAX_FEATURES}", s.columns.len()));
-    }
-    let mut seen = HashSet::new();
-    for c in &s.columns {
-        let name = &c.spec.name;
-        if name.is_empty() || !seen.insert(name.as_str()) {
-            return Err(format!("feature name \"{name}\" is empty or used twice"));
-        }
-        if c.missing.checked_add(c.infinite).is_none_or(|m| m > s.rows) {
-            return Err(format!("feature \"{name}\" is missing in more rows than there are"));
-        }
-        match (&c.kept, &c.dropped) {
-            (Some(kept), None) => {
-                let clipped = kept.clipped[0].checked_add(kept.clipped[1]);
-                let sound = Step::new(0, kept).is_sound()
-                    && kept.c.is_none_or(|c| c > 0.0)
-                    && kept.c.is_some() == (kept.transform == super::Transform::Asinh)
-                    && kept.bounds.is_none_or(|b| b.iter().all(|x| x.is_finite()))
-                    && kept.scale > 0.0
-                    && (0.0..=1e9).contains(&kept.weight)
-                    && clipped.is_some_and(|n| n <= s.rows);
-                if !sound {
-                    return Err(format!("figures of feature \"{name}\" are out of range"));
-                }
-            }
-            (None, Some(_)) => {}
-            _ => return Err(format!("feature \"{name}\" must be either kept or dropped")),
-        }
-    }
-    let kept = s.columns.iter().filter(|c| c.kept.is_some()).count();
-    if kept == 0 {
-        return Err("no feature is kept".into());
-    }
-    let unit = |x: &f64| (0.0..=1.0).contains(x);
-    if !unit(&s.max_missing) || s.winsorise.is_some_and(|w| !w.iter().all(unit) || w[0] >= w[1]) {
-        return Err("winsorise or max_missing is out of range".into());
-    }
-    if s.correlated.iter().any(|c| !unit(&c.rho.abs())) {
-        return Err("a correlation is out of range".into());
-    }
-    let Some(pca) = &s.pca else { return Ok(()) };
-    let m = pca.components.len();
-    if m == 0 || m > kept || pca.mean.len() != kept || pca.eigenvalues.len() != kept || pca.ratios.len() != kept {
-        return Err(format!("PCA of {} dimensions does not fit {kept} features", pca.mean.len()));
-    }
-    if pca.components.iter().any(|c| c.len() != kept || c.iter().any(|x| !unit(&(x.abs() / (1.0 + 1e-9))))) {
-        return Err("a PCA component has a wrong length or entry".into());
-    }
-    let finite = |v: &[f64], limit: f64| v.iter().all(|x| x.abs() <= limit);
-    if !finite(&pca.mean, LIMIT) || !finite(&pca.eigenvalues, f64::MAX) || !pca.ratios.iter().all(unit) {
-        return Err("a figure of the PCA is out of range".into());
-    }
-    Ok(())
 }

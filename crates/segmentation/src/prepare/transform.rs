@@ -1,5 +1,6 @@
-//! What a feature is and the curve it is put through before scaling.
+//! The curve a feature is put through before scaling, and the way back.
 
+use super::yeo_johnson;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +9,11 @@ use serde::{Deserialize, Serialize};
 pub const LOGIT_EPS: f64 = 1e-3;
 
 /// The curve; every one is non-decreasing, so quantiles of the transformed are the transformed quantiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transform {
     /// x
+    #[default]
     Identity,
     /// ln(1 + x) for x >= 0; at scoring a negative x counts as 0
     Log1p,
@@ -23,16 +25,19 @@ pub enum Transform {
     Logit,
     /// sqrt(x) for x >= 0, the square-root scale on which shares have a stable variance
     Hellinger,
+    /// The power transform of Yeo and Johnson (2000) with the most likely exponent, stored
+    YeoJohnson,
 }
 
 impl Transform {
-    pub const ALL: [Transform; 6] = [
+    pub const ALL: [Transform; 7] = [
         Transform::Identity,
         Transform::Log1p,
         Transform::SignedLog1p,
         Transform::Asinh,
         Transform::Logit,
         Transform::Hellinger,
+        Transform::YeoJohnson,
     ];
 
     /// The name used in JSON.
@@ -44,6 +49,7 @@ impl Transform {
             Transform::Asinh => "asinh",
             Transform::Logit => "logit",
             Transform::Hellinger => "hellinger",
+            Transform::YeoJohnson => "yeo_johnson",
         }
     }
 
@@ -74,46 +80,34 @@ impl Transform {
         }
     }
 
-    /// Transforms a finite x; `per_unit` is 1/c and only asinh reads it. Never NaN.
+    /// Transforms a finite x; `parameter` is 1/c for asinh, the exponent for Yeo-Johnson, and not read otherwise. Never NaN.
     #[inline]
-    pub fn apply(self, x: f64, per_unit: f64) -> f64 {
+    pub fn apply(self, x: f64, parameter: f64) -> f64 {
         match self {
             Transform::Identity => x,
             Transform::Log1p => libm::log1p(x.max(0.0)),
             Transform::SignedLog1p => libm::copysign(libm::log1p(x.abs()), x),
-            Transform::Asinh => libm::asinh(x * per_unit),
+            Transform::Asinh => libm::asinh(x * parameter),
             Transform::Logit => {
                 let p = x.clamp(LOGIT_EPS, 1.0 - LOGIT_EPS);
                 libm::log(p / (1.0 - p))
             }
             Transform::Hellinger => x.max(0.0).sqrt(),
+            Transform::YeoJohnson => yeo_johnson::forward(x, parameter),
         }
     }
-}
 
-/// One feature as the catalogue describes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FeatureSpec {
-    /// The SQL name, unique within a model, such as `maker_ratio`
-    pub name: String,
-    /// What a risk officer calls it, such as "maker share"; used in the names of segments
-    pub label: String,
-    /// Unit of the raw value, such as "USD"; empty for a pure number
-    pub unit: String,
-    /// Features of one group share one feature's worth of weight
-    pub group: String,
-    /// The default curve, used by `"transform": "auto"`
-    pub transform: Transform,
-}
-
-impl FeatureSpec {
-    /// The label, or the name where there is no label.
-    pub fn title(&self) -> &str {
-        if self.label.trim().is_empty() {
-            &self.name
-        } else {
-            &self.label
+    /// The x that [`Transform::apply`] makes `t` of, up to rounding; NaN or ±inf where there is none, and not to be trusted
+    /// outside the values that `apply` can take.
+    pub fn invert(self, t: f64, parameter: f64) -> f64 {
+        match self {
+            Transform::Identity => t,
+            Transform::Log1p => libm::expm1(t),
+            Transform::SignedLog1p => libm::copysign(libm::expm1(t.abs()), t),
+            Transform::Asinh => libm::sinh(t) / parameter,
+            Transform::Logit => 1.0 / (1.0 + libm::exp(-t)),
+            Transform::Hellinger => t * t,
+            Transform::YeoJohnson => yeo_johnson::backward(t, parameter),
         }
     }
 }

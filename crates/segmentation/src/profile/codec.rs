@@ -37,6 +37,40 @@ pub trait Sink {
     fn signed(&mut self, v: i128) {
         self.var128(((v << 1) ^ (v >> 127)) as u128);
     }
+    /// An f64, exactly: as a decimal mantissa and a power of ten where that is shorter, as prices and quantities mostly
+    /// are, else its 8 bytes after a 0.
+    fn decimal(&mut self, v: f64) {
+        match short_decimal(v) {
+            Some(coded) => self.var(coded),
+            None => {
+                self.u8(0);
+                self.f64(v);
+            }
+        }
+    }
+}
+
+/// 10^0 to 10^13; the largest number of decimals that a number is looked for with.
+const POWERS: [f64; 14] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13];
+
+/// zigzag(mantissa)·16 + number of decimals + 1, where v is exactly the nearest double to such a decimal and the code
+/// has at most 8 bytes.
+fn short_decimal(v: f64) -> Option<u64> {
+    const LARGEST: f64 = (1u64 << 50) as f64;
+    if v == 0.0 && v.is_sign_negative() {
+        return None;
+    }
+    for (decimals, power) in POWERS.iter().enumerate() {
+        let mantissa = libm::rint(v * power);
+        if mantissa.abs() >= LARGEST || mantissa.is_nan() {
+            return None;
+        }
+        if mantissa / power == v {
+            let m = mantissa as i64;
+            return Some((((m << 1) ^ (m >> 63)) as u64) << 4 | (decimals as u64 + 1));
+        }
+    }
+    None
 }
 
 impl<A: allocator_api2::alloc::Allocator> Sink for allocator_api2::vec::Vec<u8, A> {
@@ -151,6 +185,18 @@ impl<'a> Reader<'a> {
         Ok(((v >> 1) as i128) ^ -((v & 1) as i128))
     }
 
+    /// What [`Sink::decimal`] wrote.
+    pub fn decimal(&mut self) -> Result<f64> {
+        let coded = self.var()?;
+        if coded == 0 {
+            return self.f64();
+        }
+        let power = (coded & 15).checked_sub(1).and_then(|d| POWERS.get(d as usize));
+        let power = power.ok_or_else(|| malformed("a decimal is out of range"))?;
+        let zigzag = coded >> 4;
+        Ok(((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)) as f64 / power)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -202,6 +248,24 @@ mod tests {
             assert_eq!(r.signed().unwrap(), v);
             assert!(r.is_empty());
         }
+    }
+
+    #[test]
+    fn decimals_round_trip() {
+        let numbers =
+            [0.0, -0.0, 1.0, -2.5, 43_125.5, 0.1, 1e-13, 1e300, 5e-324, 0.1 + 0.2, 1e15, -8.123456789, f64::MAX];
+        for v in numbers {
+            let mut out = Vec::new();
+            out.decimal(v);
+            assert!(out.len() <= 9);
+            let mut r = Reader::new(&out);
+            assert_eq!(r.decimal().unwrap().to_bits(), v.to_bits(), "{v}");
+            assert!(r.is_empty());
+        }
+        let mut out = Vec::new();
+        out.decimal(43_125.5);
+        assert_eq!(out.len(), 4);
+        assert!(Reader::new(&[15]).decimal().is_err());
     }
 
     #[test]

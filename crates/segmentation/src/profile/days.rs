@@ -1,16 +1,17 @@
 //! The set of UTC days with a trade (class M): bitmaps of 64 days, exact up to [`WORDS`] of them.
 //!
-//! 256 bitmaps hold 44 years without a gap. Timestamps scattered further than that are not a trading history; the
-//! set then turns into HyperLogLog so that its size stays bounded whatever the input.
+//! 48 bitmaps hold more than 8 years without a gap. Longer or more scattered histories are counted
+//! approximately: the set turns into HyperLogLog so that its size stays bounded whatever the input.
 
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
 use crate::profile::distinct::Distinct;
+use crate::profile::symbol;
 use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec;
 
 /// Largest number of 64-day bitmaps.
-pub const WORDS: usize = 256;
+pub const WORDS: usize = 48;
 
 /// Microseconds in a day of 86,400 s, the only day this project knows.
 pub const DAY: i64 = 86_400_000_000;
@@ -27,11 +28,12 @@ pub fn day_of(at: i64) -> i32 {
 }
 
 fn key(day: i32) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(&day.to_le_bytes())
+    symbol::hash(&day.to_le_bytes())
 }
 
 fn days_of(word: i32, bits: u64) -> impl Iterator<Item = i32> {
-    (0..64).filter(move |i| bits >> i & 1 == 1).map(move |i| word * 64 + i)
+    let bits = std::iter::successors(Some(bits), |b| Some(b & b.wrapping_sub(1))).take_while(|&b| b != 0);
+    bits.map(move |b| word * 64 + b.trailing_zeros() as i32)
 }
 
 impl<A: Allocator + Clone> Days<A> {
@@ -59,12 +61,11 @@ impl<A: Allocator + Clone> Days<A> {
             },
         }
         if words.len() > WORDS {
-            let mut set = Distinct::new(words.allocator().clone());
-            words.iter().flat_map(|&(w, b)| days_of(w, b)).for_each(|d| set.insert(key(d)));
-            *self = Days::Estimated(set);
+            self.estimated();
         }
     }
 
+    /// The number of days; estimated once there are more bitmaps than [`WORDS`].
     pub fn count(&self) -> f64 {
         match self {
             Days::Exact(words) => words.iter().map(|w| w.1.count_ones()).sum::<u32>() as f64,
@@ -109,14 +110,19 @@ impl<A: Allocator + Clone> Days<A> {
             }
             return Ok(());
         }
+        self.estimated().absorb(r)
+    }
+
+    /// The estimating set, of the days so far if they were exact until now.
+    fn estimated(&mut self) -> &mut Distinct<A> {
         if let Days::Exact(words) = self {
             let mut set = Distinct::new(words.allocator().clone());
             words.iter().flat_map(|&(w, b)| days_of(w, b)).for_each(|d| set.insert(key(d)));
             *self = Days::Estimated(set);
         }
         match self {
-            Days::Estimated(set) => set.absorb(r),
-            Days::Exact(_) => Ok(()),
+            Days::Estimated(set) => set,
+            Days::Exact(_) => unreachable!("it was turned into a set above"),
         }
     }
 }
@@ -124,33 +130,70 @@ impl<A: Allocator + Clone> Days<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::distinct::MOST_BYTES;
+    use crate::profile::testing::{any_tree, bytes, harm, hostile, merged, merges};
     use allocator_api2::alloc::Global;
+    use proptest::prelude::*;
+
+    fn set(days: &[i32]) -> Days<Global> {
+        let mut d = Days::new(Global);
+        days.iter().for_each(|&day| d.insert(day));
+        d
+    }
 
     #[test]
-    fn counts_days_in_any_order() {
-        let days: std::vec::Vec<i32> = (0..500).map(|i| (i * 7919) % 1009 - 300).collect();
-        let distinct: std::collections::BTreeSet<_> = days.iter().collect();
-        let (mut a, mut b) = (Days::new(Global), Days::new(Global));
-        days.iter().for_each(|&d| a.insert(d));
-        days.iter().rev().for_each(|&d| b.insert(d));
-        assert_eq!(a.count(), distinct.len() as f64);
-        let (mut x, mut y) = (std::vec::Vec::new(), std::vec::Vec::new());
-        a.write(&mut x);
-        b.write(&mut y);
-        assert_eq!(x, y);
-        let mut c = Days::new(Global);
-        c.absorb(&mut Reader::new(&x)).unwrap();
-        assert_eq!(c.count(), a.count());
+    fn days_of_a_word() {
+        assert_eq!(days_of(-1, 1 << 63 | 1).collect::<std::vec::Vec<_>>(), [-64, -1]);
+        assert_eq!(days_of(2, 0b110).collect::<std::vec::Vec<_>>(), [129, 130]);
+        assert_eq!(days_of(2, 0).count(), 0);
+    }
+
+    #[test]
+    fn eight_years_are_exact() {
+        let days: std::vec::Vec<i32> = (9_000..9_000 + 365 * 8).collect();
+        let d = set(&days);
+        assert_eq!(d.count(), 365.0 * 8.0);
+        assert!(bytes(&d).len() < 1 + WORDS * 10);
+        assert!(matches!(d, Days::Exact(_)));
     }
 
     #[test]
     fn scattered_days_stay_bounded() {
         let mut d = Days::new(Global);
         (0..3_000).for_each(|i| d.insert(i * 64 + i % 7));
-        assert!((d.count() / 3_000.0 - 1.0).abs() < 0.08);
-        let mut bytes = std::vec::Vec::new();
-        d.write(&mut bytes);
-        assert!(bytes.len() < 3_100);
+        assert!((d.count() / 3_000.0 - 1.0).abs() < 4.0 * 0.0325);
+        assert!(bytes(&d).len() <= 1 + MOST_BYTES);
         assert_eq!(day_of(i64::MAX) as i64, i64::MAX / DAY);
+        let ends = set(&[day_of(i64::MIN), 0, day_of(i64::MAX)]);
+        assert_eq!(bytes(&merged(set(&[]), &[&bytes(&ends)]).unwrap()), bytes(&ends));
+        assert_eq!(ends.count(), 3.0);
+    }
+
+    proptest! {
+        #[test]
+        fn any_tree_of_merges_gives_the_same_bytes(
+            days in prop_oneof![
+                prop::collection::vec(-2_000i32..2_000, 0..300),
+                // Near the bound of bitmaps, and far beyond it.
+                prop::collection::vec((0i32..50).prop_map(|w| w * 64 + w % 5), 0..400),
+                prop::collection::vec(-1_000_000i32..1_000_000, 0..300),
+            ],
+            merges in merges(),
+        ) {
+            let whole = set(&days);
+            if let Days::Exact(_) = whole {
+                prop_assert_eq!(whole.count(), days.iter().collect::<std::collections::BTreeSet<_>>().len() as f64);
+            }
+            any_tree(&days, &merges, set)?;
+        }
+
+        #[test]
+        fn hostile_bytes_are_errors_or_days(n in 0i32..60, harm in harm()) {
+            let whole = set(&(0..n).map(|i| i * 65).collect::<std::vec::Vec<_>>());
+            hostile(&whole, &harm, || set(&[]), || set(&[1, 70, 3_000]), |d| {
+                prop_assert!(d.count().is_finite() && bytes(d).len() <= 1 + MOST_BYTES);
+                Ok(())
+            })?;
+        }
     }
 }

@@ -1,143 +1,49 @@
-//! The dense form of a profile: exact sums and counts (class G), sets (class M) and the log of instants (class O).
+//! The dense form of a profile: sums (class G), sets (class M), day and decayed sums, sketches, and the log of events
+//! (class O).
 
 use crate::error::Result;
 use crate::profile::allocation::Allocation;
-use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::codec::{Reader, Sink};
+use crate::profile::daily::Daily;
 use crate::profile::days::{day_of, Days, DAY};
+use crate::profile::decay::{Decay, SUMS};
 use crate::profile::distinct::Distinct;
-use crate::profile::fill::{Fill, KINDS};
-use crate::profile::money;
-use crate::profile::ordered::Log;
+use crate::profile::fill::{Fill, Kind};
+use crate::profile::ordered::{Event, Log};
+use crate::profile::section::{bit, next_section, Lost, Tag, LOSABLE, NO_GROUP, TAGS};
+use crate::profile::sketch::Sketch;
+use crate::profile::sums::{Count, Money, Sums, HOURS, WEEKDAYS};
 use crate::profile::trade::{Mark, Num, Text};
+use crate::profile::{assets, flows, money, options};
 use allocator_api2::alloc::Allocator;
 
-/// Sums of money, in units of [`money::UNITS`] a USD. Volume is absolute notional.
-#[derive(Clone, Copy)]
-#[repr(usize)]
-pub enum Money {
-    Volume,
-    /// Volume of fills whose side is known, and the same with purchases positive and sales negative.
-    Sided,
-    Signed,
-    Fee,
-    /// Volume of fills whose fee is known.
-    FeeVolume,
-    /// Volume of fills that say whether they were maker, and of those that were.
-    Flagged,
-    Maker,
-    /// Volume of fills whose kind is known; the volumes by kind follow it.
-    Kinded,
-    Kind0,
-}
-pub const MONEY: usize = Money::Kind0 as usize + KINDS;
-
-/// Counts of fills by what they say.
-#[derive(Clone, Copy)]
-#[repr(usize)]
-pub enum Count {
-    Fills,
-    Priced,
-    Sided,
-    WithFee,
-    Flagged,
-    Kinded,
-    WithInstrument,
-    WithUnderlying,
-}
-pub const COUNTS: usize = 8;
-
-pub const HOURS: usize = 24;
-pub const WEEKDAYS: usize = 7;
-
-/// Everything that adds up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sums {
-    money: [i128; MONEY],
-    counts: [u64; COUNTS],
-    /// Fills by UTC hour of the day.
-    pub hours: [u64; HOURS],
-    /// Fills by day of the week, Saturday first (2000-01-01, day 0, was one).
-    pub weekdays: [u64; WEEKDAYS],
-    pub first: i64,
-    pub last: i64,
-}
-
-impl Sums {
-    fn new() -> Self {
-        Sums {
-            money: [0; MONEY],
-            counts: [0; COUNTS],
-            hours: [0; HOURS],
-            weekdays: [0; WEEKDAYS],
-            first: i64::MAX,
-            last: i64::MIN,
-        }
-    }
-
-    pub fn money(&self, what: Money) -> i128 {
-        self.money[what as usize]
-    }
-
-    pub fn kind_volume(&self, kind: usize) -> i128 {
-        self.money[Money::Kind0 as usize + kind]
-    }
-
-    pub fn count(&self, what: Count) -> u64 {
-        self.counts[what as usize]
-    }
-
-    fn pay(&mut self, what: usize, amount: i128) {
-        // A sum of trades cannot come near 2^127; one forged in the binary form must not panic.
-        self.money[what] = self.money[what].saturating_add(amount);
-    }
-
-    fn tick(&mut self, what: Count) {
-        self.counts[what as usize] = self.counts[what as usize].saturating_add(1);
-    }
-
-    fn write(&self, out: &mut impl Sink) {
-        self.money.iter().for_each(|&m| out.signed(m));
-        self.counts.iter().chain(&self.hours).chain(&self.weekdays).for_each(|&c| out.var(c));
-        out.i64(self.first);
-        out.var(self.last.abs_diff(self.first));
-    }
-
-    fn absorb(&mut self, r: &mut Reader) -> Result<()> {
-        for i in 0..MONEY {
-            let amount = r.signed()?;
-            self.pay(i, amount);
-        }
-        for slot in self.counts.iter_mut().chain(&mut self.hours).chain(&mut self.weekdays) {
-            *slot = slot.saturating_add(r.var()?);
-        }
-        let first = r.i64()?;
-        let last = first.checked_add_unsigned(r.var()?).ok_or_else(|| malformed("the last trade is out of range"))?;
-        self.first = self.first.min(first);
-        self.last = self.last.max(last);
-        Ok(())
-    }
-}
+/// Largest number of keys with a sum of their own.
+const UNDERLYINGS: usize = 128;
+const VENUES: usize = 16;
+const COLLATERALS: usize = 16;
+/// Largest number of buckets of the sketches.
+const SIZE_BUCKETS: usize = 160;
+const LEVERAGE_BUCKETS: usize = 64;
 
 pub struct Dense<A: Allocator + Clone> {
     pub sums: Sums,
     pub instruments: Distinct<A>,
-    pub allocation: Allocation<A>,
+    pub underlyings: Distinct<A>,
+    pub orders: Distinct<A>,
+    pub counterparties: Distinct<A>,
     pub days: Days<A>,
+    /// Days with a leveraged token.
+    pub token_days: Days<A>,
+    pub by_underlying: Allocation<A>,
+    pub by_venue: Allocation<A>,
+    pub by_collateral: Allocation<A>,
+    /// Sizes of trades in USD.
+    pub sizes: Sketch<A>,
+    /// Declared leverage.
+    pub leverage: Sketch<A>,
+    pub decay: Decay<A>,
+    pub daily: Daily<A>,
     pub log: Log<A>,
-}
-
-/// Sections of the dense form. A later version adds tags; it never gives one a new meaning.
-#[derive(Clone, Copy)]
-#[repr(u8)]
-enum Tag {
-    Sums = 1,
-    Instruments = 2,
-    Allocation = 3,
-    Days = 4,
-    Folded = 5,
-    /// Only between parallel workers: the instants not yet folded.
-    Collected = 6,
-    End = 0,
 }
 
 impl<A: Allocator + Clone> Dense<A> {
@@ -145,8 +51,18 @@ impl<A: Allocator + Clone> Dense<A> {
         Dense {
             sums: Sums::new(),
             instruments: Distinct::new(alloc.clone()),
-            allocation: Allocation::new(alloc.clone()),
+            underlyings: Distinct::new(alloc.clone()),
+            orders: Distinct::new(alloc.clone()),
+            counterparties: Distinct::new(alloc.clone()),
             days: Days::new(alloc.clone()),
+            token_days: Days::new(alloc.clone()),
+            by_underlying: Allocation::new(alloc.clone(), UNDERLYINGS),
+            by_venue: Allocation::new(alloc.clone(), VENUES),
+            by_collateral: Allocation::new(alloc.clone(), COLLATERALS),
+            sizes: Sketch::new(alloc.clone(), SIZE_BUCKETS),
+            leverage: Sketch::new(alloc.clone(), LEVERAGE_BUCKETS),
+            decay: Decay::new(alloc.clone()),
+            daily: Daily::new(alloc.clone()),
             log: Log::new(alloc),
         }
     }
@@ -161,83 +77,254 @@ impl<A: Allocator + Clone> Dense<A> {
         more(&mut s.hours[(fill.at.rem_euclid(DAY) / (DAY / HOURS as i64)) as usize]);
         more(&mut s.weekdays[day.rem_euclid(WEEKDAYS as i32) as usize]);
         self.days.insert(day);
-        self.log.push(fill.at);
-        if let Some(instrument) = fill.symbol(Text::Instrument) {
+        let instrument = fill.symbol(Text::Instrument);
+        if let Some(key) = instrument {
             s.tick(Count::WithInstrument);
-            self.instruments.insert(instrument);
+            self.instruments.insert(key);
         }
-        let Some(volume) = fill.notional_usd().and_then(money::from_usd) else { return };
-        s.tick(Count::Priced);
-        s.pay(Money::Volume as usize, volume);
-        if let Some(sell) = fill.mark(Mark::Side) {
-            s.tick(Count::Sided);
-            s.pay(Money::Sided as usize, volume);
-            s.pay(Money::Signed as usize, if sell { -volume } else { volume });
+        if let Some(key) = fill.symbol(Text::OrderId) {
+            s.tick(Count::WithOrder);
+            self.orders.insert(key);
         }
-        if let Some(fee) = fill.num(Num::FeeUsd).and_then(money::from_usd) {
-            s.tick(Count::WithFee);
-            s.pay(Money::Fee as usize, fee);
-            s.pay(Money::FeeVolume as usize, volume);
+        if let Some(key) = fill.symbol(Text::Counterparty) {
+            s.tick(Count::WithCounterparty);
+            self.counterparties.insert(key);
         }
-        if let Some(maker) = fill.mark(Mark::Maker) {
-            s.tick(Count::Flagged);
-            s.pay(Money::Flagged as usize, volume);
-            s.pay(Money::Maker as usize, if maker { volume } else { 0 });
+        if let Some(key) = fill.underlying() {
+            s.tick(Count::WithUnderlying);
+            self.underlyings.insert(key);
         }
         if let Some(kind) = fill.kind() {
             s.tick(Count::Kinded);
-            s.pay(Money::Kinded as usize, volume);
-            s.pay(Money::Kind0 as usize + kind, volume);
+            s.tick_kind(kind);
+            if kind == Kind::LeveragedToken as usize {
+                self.token_days.insert(day);
+            }
         }
-        if let Some(underlying) = fill.underlying() {
-            s.tick(Count::WithUnderlying);
-            self.allocation.add(underlying, volume);
+        if let Some(fee) = fill.num(Num::FeeUsd).and_then(money::from_usd) {
+            s.tick(Count::WithFee);
+            s.pay(Money::AllFees, fee);
+        }
+        if let Some(liquidated) = fill.mark(Mark::Liquidation) {
+            s.tick(Count::LiquidationKnown);
+            if liquidated {
+                s.tick(Count::Liquidations);
+            }
+        }
+        if let Some(leverage) = fill.num(Num::Leverage).filter(|&l| l >= 0.0) {
+            self.leverage.add(leverage);
+        }
+        if let Some(stop) = fill.is_stop() {
+            s.tick(Count::OrderTyped);
+            if stop {
+                s.tick(Count::Stops);
+            }
+        }
+        let usd = fill.notional_usd();
+        let volume = usd.and_then(money::from_usd);
+        let pnl = fill.num(Num::RealisedPnlUsd).and_then(money::from_usd);
+        if let Some(pnl) = pnl {
+            s.tick(Count::WithPnl);
+            s.pay(Money::Pnl, pnl);
+            match pnl {
+                1.. => {
+                    s.tick(Count::Wins);
+                    s.pay(Money::Gains, pnl);
+                }
+                0 => (),
+                _ => {
+                    s.tick(Count::Losses);
+                    s.pay(Money::Losses, -pnl);
+                }
+            }
+        }
+        self.log.push(&Event {
+            at: fill.at,
+            key: instrument,
+            quantity: fill.sign().and_then(|sign| Some(sign * fill.face()?)),
+            notional: volume,
+            pnl,
+            // The notional of these is not what they cost.
+            price: match fill.is_option() {
+                true => fill.num(Num::Price),
+                false => (fill.mark(Mark::Inverse) == Some(true)).then(|| fill.num(Num::Price).unwrap_or(0.0)),
+            },
+            is_option: fill.is_option(),
+        });
+        self.daily.add(day, volume, pnl);
+        if let (Some(usd), Some(volume)) = (usd, volume) {
+            self.add_priced(fill, volume, usd);
+        } else {
+            let mut decayed = [0; SUMS];
+            decayed[0] = ONE;
+            self.decay.add(fill.at, &decayed);
         }
     }
 
-    /// Writes the sections; `working` keeps the log unfolded, for a state that is not finished yet.
-    pub fn write(&self, working: bool, out: &mut impl Sink) {
-        out.u8(Tag::Sums as u8);
-        self.sums.write(out);
-        out.u8(Tag::Instruments as u8);
-        self.instruments.write(out);
-        out.u8(Tag::Allocation as u8);
-        self.allocation.write(out);
-        out.u8(Tag::Days as u8);
-        self.days.write(out);
-        if working {
-            out.u8(Tag::Collected as u8);
-            self.log.write_collected(out);
-        } else {
-            out.u8(Tag::Folded as u8);
-            self.log.write_folded(out);
+    fn add_priced(&mut self, fill: &Fill, volume: i128, usd: f64) {
+        let s = &mut self.sums;
+        s.tick(Count::Priced);
+        s.pay(Money::Volume, volume);
+        s.largest = s.largest.max(volume);
+        self.sizes.add(usd);
+        let side = fill.mark(Mark::Side);
+        let maker = fill.mark(Mark::Maker);
+        let mut decayed = [ONE, volume, 0, 0, 0, 0];
+        if fill.mark(Mark::SelfTrade) != Some(true) {
+            if let Some(sell) = side {
+                decayed[2] = volume;
+                decayed[3] = if sell { -volume } else { volume };
+            }
+            if let Some(maker) = maker {
+                decayed[4] = volume;
+                decayed[5] = if maker { volume } else { 0 };
+            }
+        }
+        self.decay.add(fill.at, &decayed);
+        if let Some(fee) = fill.num(Num::FeeUsd).and_then(money::from_usd) {
+            s.pay(Money::Fee, fee);
+            s.pay(Money::FeeVolume, volume);
+        }
+        flows::add(s, fill, volume, usd);
+        if let Some(kind) = fill.kind() {
+            s.pay(Money::Kinded, volume);
+            s.pay_kind(kind, volume);
+            if fill.is_option() {
+                options::add(s, fill, volume, usd);
+            }
+        }
+        if let Some(key) = fill.underlying() {
+            s.pay(Money::WithUnderlying, volume);
+            if let Some(sum) = assets::class_of(key) {
+                s.pay(sum, volume);
+            }
+            self.by_underlying.add(key, volume);
+        }
+        if let Some(key) = fill.symbol(Text::Venue) {
+            self.by_venue.add(key, volume);
+        }
+        if let Some(key) = fill.symbol(Text::Collateral) {
+            self.by_collateral.add(key, volume);
+        }
+        if let Some(leg) = fill.is_leg() {
+            s.pay(Money::ComboKnown, volume);
+            s.pay(Money::Combo, if leg { volume } else { 0 });
+        }
+        if let Some(liquidated) = fill.mark(Mark::Liquidation) {
+            s.pay(Money::LiquidationKnown, volume);
+            s.pay(Money::Liquidated, if liquidated { volume } else { 0 });
+        }
+        if let Some(factor) = fill.num(Num::TokenFactor) {
+            s.weigh(Money::TokenFactor, Money::TokenVolume, volume, usd * factor.abs());
+        }
+        if let Some(leverage) = fill.num(Num::Leverage).filter(|&l| l >= 0.0) {
+            s.weigh(Money::Leverage, Money::LeverageVolume, volume, usd * leverage);
+        }
+    }
+
+    /// Writes the sections; `working` keeps the log unfolded, for a state that is not finished yet. Sections that are
+    /// lost are left out.
+    pub fn write(&self, working: bool, lost: Lost, out: &mut impl Sink) {
+        for tag in TAGS.into_iter().skip(1) {
+            let log = if working { Tag::Collected } else { Tag::Folded };
+            if lost & bit(tag) != 0 || (tag as u8 >= Tag::Folded as u8 && tag != log) {
+                continue;
+            }
+            if tag == Tag::Collected && lost & bit(Tag::Folded) != 0 {
+                continue;
+            }
+            out.u8(tag as u8);
+            match tag {
+                Tag::End => (),
+                Tag::Sums => self.sums.write(out),
+                Tag::Instruments => self.instruments.write(out),
+                Tag::Underlyings => self.underlyings.write(out),
+                Tag::Orders => self.orders.write(out),
+                Tag::Counterparties => self.counterparties.write(out),
+                Tag::Days => self.days.write(out),
+                Tag::TokenDays => self.token_days.write(out),
+                Tag::ByUnderlying => self.by_underlying.write(out),
+                Tag::ByVenue => self.by_venue.write(out),
+                Tag::ByCollateral => self.by_collateral.write(out),
+                Tag::Sizes => self.sizes.write(out),
+                Tag::Leverage => self.leverage.write(out),
+                Tag::Decay => self.decay.write(out),
+                Tag::Daily => self.daily.write(out),
+                Tag::Folded => self.log.write_folded(out),
+                Tag::Collected => self.log.write_collected(out),
+            }
         }
         out.u8(Tag::End as u8);
     }
 
-    /// Adds the sections that [`Dense::write`] wrote.
-    pub fn absorb(&mut self, r: &mut Reader) -> Result<()> {
-        let mut seen = 0u8;
-        loop {
-            let tag = r.u8()?;
-            if tag > Tag::Collected as u8 || seen & 1 << tag != 0 {
-                return Err(malformed(&format!("section {tag} is unknown or there twice")));
-            }
-            seen |= 1 << tag;
+    /// Adds the sections that [`Dense::write`] wrote with the same `lost`.
+    pub fn absorb(&mut self, lost: Lost, r: &mut Reader) -> Result<()> {
+        let mut seen = 0;
+        while let Some(tag) = next_section(&mut seen, lost, r)? {
             match tag {
-                t if t == Tag::Sums as u8 => self.sums.absorb(r)?,
-                t if t == Tag::Instruments as u8 => self.instruments.absorb(r)?,
-                t if t == Tag::Allocation as u8 => self.allocation.absorb(r)?,
-                t if t == Tag::Days as u8 => self.days.absorb(r)?,
-                t if t == Tag::Folded as u8 => self.log.absorb_folded(r)?,
-                t if t == Tag::Collected as u8 => self.log.absorb_collected(r)?,
-                _ => break,
+                Tag::End => (),
+                Tag::Sums => self.sums.absorb(r)?,
+                Tag::Instruments => self.instruments.absorb(r)?,
+                Tag::Underlyings => self.underlyings.absorb(r)?,
+                Tag::Orders => self.orders.absorb(r)?,
+                Tag::Counterparties => self.counterparties.absorb(r)?,
+                Tag::Days => self.days.absorb(r)?,
+                Tag::TokenDays => self.token_days.absorb(r)?,
+                Tag::ByUnderlying => self.by_underlying.absorb(r)?,
+                Tag::ByVenue => self.by_venue.absorb(r)?,
+                Tag::ByCollateral => self.by_collateral.absorb(r)?,
+                Tag::Sizes => self.sizes.absorb(r)?,
+                Tag::Leverage => self.leverage.absorb(r)?,
+                Tag::Decay => self.decay.absorb(r)?,
+                Tag::Daily => self.daily.absorb(r)?,
+                Tag::Folded => self.log.absorb_folded(r)?,
+                Tag::Collected => self.log.absorb_collected(r)?,
             }
-        }
-        // All of 0 to 4, and one of the two forms of the log.
-        if seen & 0b11111 != 0b11111 || (seen >> 5).count_ones() != 1 {
-            return Err(malformed("a section is missing"));
         }
         Ok(())
     }
+
+    /// Takes away the sections that [`Dense::write`] wrote. Answers the sections that are unknown from then on, or
+    /// `None` where more would be taken than there is. `mine` are the sections that are unknown already, which are read
+    /// over.
+    pub fn subtract(&mut self, mine: Lost, lost: Lost, r: &mut Reader) -> Result<Option<Lost>> {
+        let mut unknown = lost | NO_GROUP;
+        let mut seen = 0;
+        while let Some(tag) = next_section(&mut seen, lost, r)? {
+            let known = match tag {
+                Tag::ByUnderlying | Tag::ByVenue | Tag::ByCollateral if mine & bit(tag) != 0 => {
+                    self.by_underlying.absorb(r).map(|()| false)?
+                }
+                Tag::Sizes | Tag::Leverage if mine & bit(tag) != 0 => self.sizes.absorb(r).map(|()| false)?,
+                Tag::Decay if mine & bit(tag) != 0 => self.decay.absorb(r).map(|()| false)?,
+                Tag::Daily if mine & bit(tag) != 0 => self.daily.absorb(r).map(|()| false)?,
+                Tag::Sums => match self.sums.subtract(r)? {
+                    Some(()) => true,
+                    None => return Ok(None),
+                },
+                Tag::ByUnderlying => self.by_underlying.subtract(r)?,
+                Tag::ByVenue => self.by_venue.subtract(r)?,
+                Tag::ByCollateral => self.by_collateral.subtract(r)?,
+                Tag::Sizes => self.sizes.subtract(r)?,
+                Tag::Leverage => self.leverage.subtract(r)?,
+                Tag::Decay => self.decay.subtract(r)?,
+                Tag::Daily => self.daily.subtract(r)?,
+                // Read over: they cannot be subtracted.
+                Tag::Instruments | Tag::Underlyings | Tag::Orders | Tag::Counterparties => {
+                    self.instruments.absorb(r).map(|()| false)?
+                }
+                Tag::Days | Tag::TokenDays => self.days.absorb(r).map(|()| false)?,
+                Tag::Folded => self.log.absorb_folded(r).map(|()| false)?,
+                Tag::Collected => self.log.absorb_collected(r).map(|()| false)?,
+                Tag::End => true,
+            };
+            if !known {
+                unknown |= bit(tag);
+            }
+        }
+        Ok(Some(unknown & LOSABLE))
+    }
 }
+
+/// A count of one among sums of money.
+const ONE: i128 = money::UNITS as i128;

@@ -1,10 +1,10 @@
-//! A fill as the profile keeps it: a trade whose texts are hashes, whose kind is a code, and that passed the checks.
+//! A fill as the profile keeps it: a trade whose texts are hashes or codes, and that passed the checks.
 
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
 use crate::profile::money;
-use crate::profile::symbol;
-use crate::profile::trade::{self, Head, Mark, Num, Text, NUMS, TEXTS};
+use crate::profile::symbol::{self, key40, read_key40, write_key40};
+use crate::profile::trade::{self, Head, Mark, Num, Text, MARK_BITS, NUMS, SYMBOLS, TEXTS};
 
 /// Kind of instrument. `Other` is any kind given that is none of the five.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,11 @@ pub fn parse_kind(text: &[u8]) -> Kind {
     }
 }
 
+/// Whether a venue's word for an order type means a stop order: it contains "stop", in any case.
+fn is_stop(text: &[u8]) -> bool {
+    text.windows(4).any(|w| w.eq_ignore_ascii_case(b"stop"))
+}
+
 /// Why a trade is not counted. The order is that of the counters in a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
@@ -47,7 +52,7 @@ pub enum Rejection {
     Quantity,
     /// Another number that is NaN or infinite.
     Number,
-    /// A notional or a fee beyond [`money::LIMIT_USD`].
+    /// An amount of money beyond [`money::LIMIT_USD`].
     TooLarge,
 }
 pub const REJECTIONS: usize = 4;
@@ -55,23 +60,58 @@ pub const REJECTIONS: usize = 4;
 pub const REJECTION_NAMES: [&str; REJECTIONS] =
     ["no finite time", "quantity negative or not finite", "a number not finite", "amount beyond 1e20 USD"];
 
-/// Marks of a fill: those of a trade in the low bits, above them 1 + the kind (0 where no kind was given).
-const KIND_SHIFT: u16 = 12;
-const MARKS_LIMIT: u64 = ((KINDS as u64) + 1) << KIND_SHIFT;
+/// Fields of a fill: the numbers of a trade, then the symbols that a profile keeps.
+pub const FIELDS: usize = NUMS + SYMBOLS;
+/// Marks of a fill: those of a trade in the low bits, above them codes of what a trade says in words.
+const KIND_SHIFT: u32 = 14;
+const KIND_MASK: u32 = 7;
+/// 0 unknown, 1 no, 2 yes, as the marks of a trade.
+const STOP_SHIFT: u32 = 17;
+const COMBO_SHIFT: u32 = 19;
+const MARKS_LIMIT: u32 = 1 << 21;
+
+/// Bytes of a record before its fields: presence, marks, which numbers are short, time.
+const RECORD_HEAD: usize = 4 + 3 + 3 + 8;
+/// Bytes of the largest record.
+pub const LARGEST_RECORD: usize = RECORD_HEAD + 8 * NUMS + SYMBOL_BYTES * SYMBOLS;
+/// A symbol is the leading 40 bits of its hash.
+pub const SYMBOL_BYTES: usize = 5;
+const NUM_BITS: u32 = (1 << NUMS) - 1;
+
+/// Amounts of money among the numbers; beyond the limit they reject a fill.
+const MONEY: [Num; 4] = [Num::FeeUsd, Num::RealisedPnlUsd, Num::OwnFlowUsd, Num::OthersFlowUsd];
+
+/// Mids: near the price, so that they mostly share its leading 16 bits. Short ones leave those out.
+const MIDS: u32 = 1 << Num::Mid as u32
+    | 1 << Num::Mid1s as u32
+    | 1 << Num::Mid10s as u32
+    | 1 << Num::Mid1m as u32
+    | 1 << Num::Mid5m as u32
+    | 1 << Num::Mid1h as u32;
+/// Standardised returns; a profile keeps them as f32, and clips them when it uses them.
+const RETURNS: [Num; 3] = [Num::UnderlyingReturn1h, Num::UnderlyingReturn1d, Num::UnderlyingReturn7d];
+/// Only of use with an option.
+const OF_OPTIONS: u32 = 1 << Num::Strike as u32
+    | 1 << Num::Expiry as u32
+    | 1 << Num::UnderlyingPrice as u32
+    | 1 << Num::ImpliedVolatility as u32;
 
 /// A checked fill. Times are finite, numbers are finite, `present` tells which fields are set.
 #[derive(Clone, Copy, Debug)]
 pub struct Fill {
     pub at: i64,
     pub present: u32,
-    pub marks: u16,
+    pub marks: u32,
+    /// Numbers that a record holds in fewer bytes, without loss: mids, see [`MIDS`], and others that are an f32.
+    pub(super) short: u32,
     pub nums: [f64; NUMS],
-    pub symbols: [u64; TEXTS],
+    /// Leading 40 bits of each hash, left aligned.
+    pub symbols: [u64; SYMBOLS],
 }
 
 impl Default for Fill {
     fn default() -> Self {
-        Fill { at: 0, present: 0, marks: 0, nums: [0.0; NUMS], symbols: [0; TEXTS] }
+        Fill { at: 0, present: 0, marks: 0, short: 0, nums: [0.0; NUMS], symbols: [0; SYMBOLS] }
     }
 }
 
@@ -79,74 +119,147 @@ impl Fill {
     /// Reads and checks the bytes of a trade (see `trade.rs`). The rules are those of the documentation's table of
     /// inputs; the inner error says which one rejects it. An outer error means bytes that are no trade.
     ///
-    /// This runs once a row, so it goes straight from bytes to fill: texts are hashed where they lie.
-    pub fn of_trade(bytes: &[u8]) -> Result<Result<Fill, Rejection>> {
+    /// This runs once a row, so it goes straight from bytes to fill: texts are hashed where they lie, and the fill is not
+    /// moved. What it was before does not matter.
+    pub fn read_trade(&mut self, bytes: &[u8]) -> Result<Result<(), Rejection>> {
+        let fill = self;
         let mut r = Reader::new(bytes);
         let head = Head::read(&mut r)?;
         let Some(at) = head.executed_at.filter(|&t| t != i64::MAX) else { return Ok(Err(Rejection::Time)) };
-        let mut fill = Fill { at, present: head.present, marks: head.marks, ..Fill::default() };
-        let mut bits = head.present;
+        let present = head.present as u32 & NUM_BITS;
+        fill.at = at;
+        fill.present = present;
+        fill.marks = u32::from(head.marks);
+        let mut bits = present;
         while bits != 0 {
             let i = bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            if i < NUMS {
-                let value = r.f64()?;
-                if !value.is_finite() || (i == Num::Quantity as usize && value < 0.0) {
-                    // Quantity is the first number, so it is judged before the others.
-                    let quantity = i == Num::Quantity as usize;
-                    return Ok(Err(if quantity { Rejection::Quantity } else { Rejection::Number }));
-                }
-                // -0 and 0 are equal but not byte-equal.
-                fill.nums[i] = value + 0.0;
-                continue;
+            let value = r.f64()?;
+            if !value.is_finite() || (i == Num::Quantity as usize && value < 0.0) {
+                // Quantity is the first number, so it is judged before the others.
+                let quantity = i == Num::Quantity as usize;
+                return Ok(Err(if quantity { Rejection::Quantity } else { Rejection::Number }));
             }
+            // -0 and 0 are equal but not byte-equal.
+            fill.nums[i] = value + 0.0;
+        }
+        let mut texts = (head.present >> NUMS) as u32;
+        while texts != 0 {
+            let i = texts.trailing_zeros() as usize;
+            texts &= texts - 1;
             let text = trade::read_text(&mut r)?;
-            if i - NUMS == Text::Kind as usize {
-                fill.marks |= (parse_kind(text) as u16 + 1) << KIND_SHIFT;
-                fill.present &= !(1 << i);
-            } else {
-                fill.symbols[i - NUMS] = symbol::hash(text);
+            if i < SYMBOLS {
+                fill.present |= 1 << (NUMS + i);
+                fill.symbols[i] = key40(symbol::hash(text));
+            } else if i == Text::Kind as usize {
+                fill.marks |= (parse_kind(text) as u32 + 1) << KIND_SHIFT;
+            } else if i == Text::OrderType as usize {
+                fill.marks |= if is_stop(text) { 2 } else { 1 } << STOP_SHIFT;
+            } else if i == Text::ComboId as usize {
+                fill.marks |= if text.is_empty() { 1 } else { 2 } << COMBO_SHIFT;
             }
         }
-        let beyond = |usd: f64| !money::within_limit(usd);
-        if fill.notional_usd().is_some_and(beyond) || fill.num(Num::FeeUsd).is_some_and(beyond) {
+        const { assert!(TEXTS <= 32) };
+        if fill.beyond_limit() {
             return Ok(Err(Rejection::TooLarge));
         }
-        Ok(Ok(fill))
+        fill.shorten();
+        Ok(Ok(()))
+    }
+
+    /// Leaves out what says nothing: factors of 1, and what an option has of a fill that is none. Then finds the numbers
+    /// that fit in fewer bytes.
+    fn shorten(&mut self) {
+        for factor in [Num::ContractSize, Num::QuoteUsd] {
+            if self.num(factor) == Some(1.0) {
+                self.present &= !(1 << factor as u32);
+            }
+        }
+        if !self.is_option() {
+            self.present &= !OF_OPTIONS;
+        }
+        for z in RETURNS {
+            let z = &mut self.nums[z as usize];
+            *z = f64::from((*z as f32).clamp(f32::MIN, f32::MAX));
+        }
+        self.short = 0;
+        let price = self.num(Num::Price).unwrap_or(0.0).to_bits();
+        let mut bits = self.present & NUM_BITS;
+        while bits != 0 {
+            let i = bits.trailing_zeros();
+            bits &= bits - 1;
+            let value = self.nums[i as usize];
+            let fits = if MIDS >> i & 1 == 1 {
+                (value.to_bits() ^ price) >> 48 == 0
+            } else {
+                f64::from(value as f32) == value
+            };
+            self.short |= u32::from(fits) << i;
+        }
+    }
+
+    fn beyond_limit(&self) -> bool {
+        self.notional_usd().is_some_and(|n| !money::within_limit(n))
+            || MONEY.iter().any(|&m| self.num(m).is_some_and(|usd| !money::within_limit(usd)))
     }
 
     pub fn num(&self, field: Num) -> Option<f64> {
         (self.present & (1 << field as usize) != 0).then_some(self.nums[field as usize])
     }
 
+    /// Key of one of the first [`SYMBOLS`] texts.
     pub fn symbol(&self, field: Text) -> Option<u64> {
         (self.present & (1 << (NUMS + field as usize)) != 0).then_some(self.symbols[field as usize])
     }
 
     pub fn mark(&self, mark: Mark) -> Option<bool> {
-        trade::mark(self.marks, mark)
+        trade::mark(self.marks as u16 & MARK_BITS, mark)
     }
 
     /// The kind as an index below [`KINDS`]; `None` where the trade gave none.
     pub fn kind(&self) -> Option<usize> {
-        usize::from(self.marks >> KIND_SHIFT).checked_sub(1)
+        ((self.marks >> KIND_SHIFT & KIND_MASK) as usize).checked_sub(1)
     }
 
-    /// Absolute USD notional: `notional_usd` where given; else, with multiplier c (1 where not given), q·c·S for an
-    /// option (S the price of the underlying), q·c for an inverse contract (its face is in USD), q·c·p otherwise.
+    pub fn is_option(&self) -> bool {
+        self.kind() == Some(Kind::Option as usize)
+    }
+
+    /// Whether the order was a stop order.
+    pub fn is_stop(&self) -> Option<bool> {
+        trade::mark((self.marks >> STOP_SHIFT) as u16 & 3, Mark::Side)
+    }
+
+    /// Whether the fill is a leg of a combination; an empty combo_id says that it is not.
+    pub fn is_leg(&self) -> Option<bool> {
+        trade::mark((self.marks >> COMBO_SHIFT) as u16 & 3, Mark::Side)
+    }
+
+    /// +1 for a purchase, -1 for a sale.
+    pub fn sign(&self) -> Option<f64> {
+        self.mark(Mark::Side).map(|sell| if sell { -1.0 } else { 1.0 })
+    }
+
+    /// Quantity times contract size (1 where not given).
+    pub fn face(&self) -> Option<f64> {
+        Some(self.num(Num::Quantity)? * self.num(Num::ContractSize).unwrap_or(1.0))
+    }
+
+    /// Absolute USD notional: `notional_usd` where given; else, with the face f = q·c, f·S for an option (S the price of
+    /// the underlying), f for an inverse contract (its face is in USD), f·p·(USD of the quote currency) otherwise.
     /// `None` where a factor is missing: the strike or the premium never stands in for S.
     pub fn notional_usd(&self) -> Option<f64> {
         if let Some(n) = self.num(Num::NotionalUsd) {
             return Some(n.abs());
         }
-        let face = self.num(Num::Quantity)? * self.num(Num::ContractSize).unwrap_or(1.0);
-        if self.kind() == Some(Kind::Option as usize) {
+        let face = self.face()?;
+        if self.is_option() {
             return Some((face * self.num(Num::UnderlyingPrice)?).abs());
         }
         if self.mark(Mark::Inverse) == Some(true) {
             return Some(face.abs());
         }
-        Some((face * self.num(Num::Price)?).abs())
+        Some((face * self.num(Num::Price)? * self.num(Num::QuoteUsd).unwrap_or(1.0)).abs())
     }
 
     /// Hash of what concentration is measured over: the underlying, or the instrument where none was given.
@@ -156,74 +269,124 @@ impl Fill {
 
     /// Bytes that [`Fill::write`] writes.
     pub fn size(&self) -> usize {
-        14 + 8 * self.present.count_ones() as usize
+        size_of(self.present, self.short)
     }
 
     /// The same for the record that `bytes` begin with.
     pub fn size_of_record(bytes: &[u8]) -> usize {
-        let present = bytes.iter().take(4).map(|b| b.count_ones()).sum::<u32>();
-        14 + 8 * present as usize
+        let mut head = [0u8; 10];
+        let n = bytes.len().min(head.len());
+        head[..n].copy_from_slice(&bytes[..n]);
+        let word = |b: [u8; 4]| u32::from_le_bytes(b);
+        size_of(word([head[0], head[1], head[2], head[3]]), word([head[7], head[8], head[9], 0]))
     }
 
     /// Writes the fill as working bytes; [`Fill::read`] reads them back.
     pub fn write(&self, out: &mut impl Sink) {
-        out.put(&self.present.to_le_bytes());
-        out.put(&self.marks.to_le_bytes());
-        out.i64(self.at);
-        let mut bits = self.present;
+        let mut head = [0u8; RECORD_HEAD];
+        head[..4].copy_from_slice(&self.present.to_le_bytes());
+        head[4..7].copy_from_slice(&self.marks.to_le_bytes()[..3]);
+        head[7..10].copy_from_slice(&self.short.to_le_bytes()[..3]);
+        head[10..].copy_from_slice(&self.at.to_le_bytes());
+        out.put(&head);
+        let mut bits = self.present & NUM_BITS;
+        while bits != 0 {
+            let i = bits.trailing_zeros();
+            bits &= bits - 1;
+            let value = self.nums[i as usize];
+            if self.short >> i & 1 == 0 {
+                out.f64(value);
+            } else if MIDS >> i & 1 == 1 {
+                out.put(&value.to_bits().to_le_bytes()[..6]);
+            } else {
+                out.put(&(value as f32).to_bits().to_le_bytes());
+            }
+        }
+        let mut bits = self.present >> NUMS;
         while bits != 0 {
             let i = bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            if i < NUMS {
-                out.f64(self.nums[i]);
-            } else {
-                out.u64(self.symbols[i - NUMS]);
-            }
+            write_key40(self.symbols[i], out);
         }
     }
 
     pub fn read(r: &mut Reader) -> Result<Fill> {
-        let head = r.take(6)?;
-        let mut fill = Fill {
-            present: u32::from_le_bytes([head[0], head[1], head[2], head[3]]),
-            marks: u16::from_le_bytes([head[4], head[5]]),
-            at: r.i64()?,
-            ..Fill::default()
-        };
-        if fill.at == i64::MIN || fill.at == i64::MAX {
-            return Err(malformed("a time is infinite"));
-        }
-        fill.read_fields(|r| r.u64(), r)?;
+        let mut fill = Fill::default();
+        fill.read_record(r)?;
         Ok(fill)
     }
 
-    /// Reads the present fields; `symbol` reads one symbol, inline or through a dictionary.
+    /// The same in place, whatever the fill was before.
+    pub fn read_record(&mut self, r: &mut Reader) -> Result<()> {
+        let head = r.take(RECORD_HEAD)?;
+        let word = |at: usize, high: u8| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], high]);
+        let mut at = [0u8; 8];
+        at.copy_from_slice(&head[10..]);
+        let short = word(7, 0);
+        let fill = self;
+        (fill.present, fill.marks, fill.at) = (word(0, head[3]), word(4, 0), i64::from_le_bytes(at));
+        if fill.at == i64::MIN || fill.at == i64::MAX {
+            return Err(malformed("a time is infinite"));
+        }
+        let mut price = 0u64;
+        let num = |i: usize, r: &mut Reader| {
+            let value = if short >> i & 1 == 0 {
+                r.f64()?
+            } else if MIDS >> i & 1 == 1 {
+                let mut low = [0u8; 8];
+                low[..6].copy_from_slice(r.take(6)?);
+                f64::from_bits(u64::from_le_bytes(low) | price & !0 << 48)
+            } else {
+                let mut bits = [0u8; 4];
+                bits.copy_from_slice(r.take(4)?);
+                f64::from(f32::from_bits(u32::from_le_bytes(bits)))
+            };
+            if i == Num::Price as usize {
+                price = value.to_bits();
+            }
+            Ok(value)
+        };
+        fill.read_fields(num, read_key40, r)
+    }
+
+    /// Reads the present fields, each number by `num` and each symbol by `key`.
     pub fn read_fields<'a>(
         &mut self,
-        mut symbol: impl FnMut(&mut Reader<'a>) -> Result<u64>,
+        mut num: impl FnMut(usize, &mut Reader<'a>) -> Result<f64>,
+        mut key: impl FnMut(&mut Reader<'a>) -> Result<u64>,
         r: &mut Reader<'a>,
     ) -> Result<()> {
-        if self.present >> (NUMS + TEXTS) != 0 || u64::from(self.marks) >= MARKS_LIMIT {
+        if self.present >> FIELDS != 0 || self.marks >= MARKS_LIMIT {
             return Err(malformed("a fill has unknown fields"));
         }
-        let mut bits = self.present;
+        let mut bits = self.present & NUM_BITS;
         while bits != 0 {
             let i = bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            if i < NUMS {
-                self.nums[i] = r.f64()?;
-                if !self.nums[i].is_finite() {
-                    return Err(malformed("a fill has a number that is not finite"));
-                }
-            } else {
-                self.symbols[i - NUMS] = symbol(r)?;
+            self.nums[i] = num(i, r)?;
+            if !self.nums[i].is_finite() {
+                return Err(malformed("a fill has a number that is not finite"));
             }
         }
-        if self.notional_usd().is_some_and(|n| n > money::LIMIT_USD)
-            || self.num(Num::FeeUsd).is_some_and(|f| f.abs() > money::LIMIT_USD)
-        {
+        let mut bits = self.present >> NUMS;
+        while bits != 0 {
+            let i = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            self.symbols[i] = key(r)?;
+        }
+        if self.beyond_limit() || self.kind().is_some_and(|k| k >= KINDS) {
             return Err(malformed("a fill has an amount beyond the limit"));
         }
+        self.shorten();
         Ok(())
     }
+}
+
+fn size_of(present: u32, short: u32) -> usize {
+    let nums = present & NUM_BITS;
+    let short = short & nums;
+    RECORD_HEAD + 8 * nums.count_ones() as usize
+        - 4 * (short & !MIDS).count_ones() as usize
+        - 2 * (short & MIDS).count_ones() as usize
+        + SYMBOL_BYTES * (present >> NUMS).count_ones() as usize
 }

@@ -8,19 +8,34 @@
 //! time order) are those of the project's specification; each file says which one it holds.
 
 pub mod allocation;
+pub mod assets;
 pub mod codec;
+pub mod daily;
 pub mod days;
+pub mod decay;
 pub mod dense;
 pub mod distinct;
+pub mod equity;
 pub mod features;
 pub mod fill;
+mod flows;
+pub mod instrument;
+pub mod leveraged;
 pub mod money;
 pub mod numeric;
+mod options;
 pub mod ordered;
+pub mod section;
+pub mod shares;
+pub mod sketch;
+pub mod snapshot;
 pub mod state;
 pub mod stored;
+pub mod sums;
 pub mod symbol;
+#[cfg(test)]
+mod testing;
 pub mod trade;
 
-pub use features::{Feature, FeatureValue, FEATURES};
+pub use features::{Feature, FeatureValue, Market, FEATURES};
 pub use state::State;

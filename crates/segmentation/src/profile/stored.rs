@@ -1,19 +1,26 @@
 //! A profile as bytes: the stored value, and what travels between parallel workers.
 //!
 //! version (1 byte), form (1 byte: 0 sparse, 1 dense; on the way between processes 2 dense, 3 sparse, each as it is in
-//! the state, neither folded nor sorted), rejected counts (4 varints), then
-//! - sparse: fills (varint); the distinct shapes (presence and marks, varints) and symbols (u64) in order, each after
-//!   its count; then a fill a time: index of its shape, microseconds since the fill before (varint; the first one is
-//!   an i64), its numbers (f64), the indexes of its symbols. Sorted by time, so equal sets of trades give equal bytes;
-//! - dense: the sections of `dense.rs`.
+//! the state, neither folded nor sorted), lost sections (varint), rejected counts (4 varints), then the trades:
+//! - sparse: fills (varint); the distinct shapes (presence and marks, varints) and symbols (5 bytes) in order, each
+//!   after its count; then a fill a time: index of its shape, microseconds since the fill before (varint; the first one
+//!   is an i64), its numbers (decimals), the indexes of its symbols. Sorted by time, so equal sets of trades give equal
+//!   bytes;
+//! - dense: the sections of `dense.rs`;
+//!
+//! and then the snapshots: 0, or 1 and what `equity.rs` writes.
 
 use crate::error::{Error, Kind, Result};
 use crate::profile::codec::{malformed, Reader, Sink};
-use crate::profile::dense::Count;
 use crate::profile::fill::{Fill, REJECTIONS};
-use crate::profile::state::{sorted_fills, wrong_form, Form, State, SPARSE_FILLS};
-use crate::profile::trade::{NUMS, TEXTS};
-use allocator_api2::alloc::Allocator;
+use crate::profile::section::{Lost, LOSABLE};
+use crate::profile::state::{
+    sorted_fills, wrong_form, Form, State, DENSE_FILLS, LOST_SNAPSHOTS, SPARSE_BYTES, SPARSE_FILLS,
+};
+use crate::profile::sums::Count;
+use crate::profile::symbol::{read_key40, write_key40};
+use crate::profile::trade::{NUMS, SYMBOLS};
+use allocator_api2::alloc::{Allocator, Global};
 
 /// Version byte of the profile format. Readers accept this and every earlier one.
 pub const VERSION: u8 = 1;
@@ -26,26 +33,50 @@ const SPARSE_STATE: u8 = 3;
 impl<A: Allocator + Clone> State<A> {
     /// The profile's bytes: the same for the same multiset of trades, however they were partitioned and merged.
     pub fn write(&mut self, out: &mut impl Sink) {
-        self.write_head(SPARSE, DENSE, out);
+        let (lost, rejected) = (self.lost(), self.rejected());
         match self.settled() {
-            Form::Sparse(parts) => write_sparse(&sorted_fills(parts), out),
-            Form::Dense(dense) => dense.write(false, out),
+            Form::Sparse(parts) => {
+                write_head(SPARSE, lost, rejected, out);
+                write_sparse(&sorted_fills(parts), out);
+            }
+            Form::Dense(dense) => {
+                write_head(DENSE, lost, rejected, out);
+                dense.write(false, lost & LOSABLE, out);
+            }
+            Form::Made(dense) => {
+                write_head(DENSE, lost, rejected, out);
+                dense.write(false, lost & LOSABLE, out);
+            }
         }
+        self.write_snapshots(out);
     }
 
     /// The state's bytes on the way to another process that goes on aggregating.
     pub fn write_unfinished(&mut self, out: &mut impl Sink) {
-        self.write_head(SPARSE_STATE, DENSE_STATE, out);
-        match self.settled() {
-            Form::Sparse(parts) => parts.into_iter().for_each(|part| out.put(part)),
-            Form::Dense(dense) => dense.write(true, out),
+        let (lost, rejected) = (self.lost(), self.rejected());
+        match self.unsettled() {
+            Form::Sparse(parts) => {
+                write_head(SPARSE_STATE, lost, rejected, out);
+                out.var((parts[0].len() + parts[1].len()) as u64);
+                parts.into_iter().for_each(|part| out.put(part));
+            }
+            Form::Dense(dense) => {
+                write_head(DENSE_STATE, lost, rejected, out);
+                dense.write(true, lost & LOSABLE, out);
+            }
+            Form::Made(_) => (),
         }
+        self.write_snapshots(out);
     }
 
-    fn write_head(&self, sparse: u8, dense: u8, out: &mut impl Sink) {
-        out.u8(VERSION);
-        out.u8(if self.is_sparse() { sparse } else { dense });
-        self.rejected().iter().for_each(|&n| out.var(n));
+    fn write_snapshots(&self, out: &mut impl Sink) {
+        match self.equity().filter(|_| self.lost() & LOST_SNAPSHOTS == 0) {
+            None => out.u8(0),
+            Some(equity) => {
+                out.u8(1);
+                equity.write(out);
+            }
+        }
     }
 
     /// Adds what [`State::write`] or [`State::write_unfinished`] wrote. Bytes that are no profile are an error, and
@@ -58,25 +89,36 @@ impl<A: Allocator + Clone> State<A> {
                 .hint(format!("this version of pg_segmentation reads version {VERSION}")));
         }
         let form = r.u8()?;
+        let lost = r.below(1 << 32, "a set of lost sections")? as Lost;
+        let losable = LOST_SNAPSHOTS | if form == DENSE || form == DENSE_STATE { LOSABLE } else { 0 };
+        if lost & !losable != 0 {
+            return Err(malformed("a profile has lost what it cannot lose"));
+        }
+        self.lose(lost);
         for reason in 0..REJECTIONS {
             self.reject(reason, r.var()?);
         }
         match form {
             SPARSE => read_sparse(&mut r, |fill| self.push(fill))?,
             SPARSE_STATE => {
-                while !r.is_empty() {
-                    self.push(&Fill::read(&mut r)?);
+                let len = r.below(1 << 20, "a number of bytes")?;
+                let mut fills = Reader::new(r.take(len)?);
+                while !fills.is_empty() {
+                    self.push(&Fill::read(&mut fills)?);
                 }
             }
             DENSE | DENSE_STATE => {
-                let dense = self.dense();
+                let dense = self.sum_up();
                 let before = dense.sums.count(Count::Fills);
-                dense.absorb(&mut r)?;
-                if dense.sums.count(Count::Fills) - before <= u64::from(SPARSE_FILLS) {
+                dense.absorb(lost & LOSABLE, &mut r)?;
+                if lost == 0 && dense.sums.count(Count::Fills) - before < DENSE_FILLS {
                     return Err(wrong_form());
                 }
             }
             _ => return Err(malformed(&format!("a profile has the unknown form {form}"))),
+        }
+        if r.below(2, "a number of snapshot parts")? == 1 {
+            self.equity_mut().absorb(&mut r)?;
         }
         r.end()
     }
@@ -87,14 +129,81 @@ impl<A: Allocator + Clone> State<A> {
         state.absorb(bytes)?;
         Ok(state)
     }
+
+    /// Takes away what [`State::absorb`] of the same bytes would have added. Exact where both profiles are sparse; from a
+    /// dense profile the sums of class G are taken away exactly, and what is no group is unknown from then on (the
+    /// features say `subtracted`). Errors: 22023 where the other profile is not part of this one.
+    pub fn subtract(&mut self, bytes: &[u8]) -> Result<()> {
+        let not_part = || {
+            Error::invalid("the profile to subtract is not part of the other one")
+                .hint("subtract a profile of trades that the other profile was made of; a profile of more trades than a sparse one holds can only be subtracted from a dense one")
+        };
+        let mut other = State::read(bytes, Global)?;
+        if !self.unreject(other.rejected()) {
+            return Err(not_part());
+        }
+        if other.lost() & LOST_SNAPSHOTS != 0 {
+            self.lose(LOST_SNAPSHOTS);
+        } else if let Some(theirs) = other.equity() {
+            let mut bytes = Vec::new();
+            theirs.write(&mut bytes);
+            if !self.equity_mut().subtract(&mut Reader::new(&bytes)).map_err(|_| not_part())? {
+                self.lose(LOST_SNAPSHOTS);
+            }
+        }
+        if self.is_sparse() {
+            let Form::Sparse(theirs) = other.settled() else { return Err(not_part()) };
+            let theirs = sorted_fills(theirs);
+            let Form::Sparse(mine) = self.settled() else { return Err(not_part()) };
+            let rest = without(sorted_fills(mine), &theirs).ok_or_else(not_part)?;
+            self.keep(&rest);
+            return Ok(());
+        }
+        if other.is_sparse() && other.is_empty_of_trades() {
+            return Ok(());
+        }
+        let (mine, lost) = (self.lost(), other.lost() & LOSABLE);
+        let mut sections = Vec::new();
+        other.sum_up().write(false, lost, &mut sections);
+        let mut r = Reader::new(&sections);
+        let lost = self.sum_up().subtract(mine, lost, &mut r).map_err(|_| not_part())?.ok_or_else(not_part)?;
+        self.lose(lost);
+        Ok(())
+    }
+
+    fn is_empty_of_trades(&mut self) -> bool {
+        matches!(self.settled(), Form::Sparse([a, b]) if a.is_empty() && b.is_empty())
+    }
+}
+
+/// The fills without those of `part`, each as often as it is there; `None` where one is missing.
+fn without(mut fills: Vec<Fill>, part: &[Fill]) -> Option<Vec<Fill>> {
+    let bytes = |fill: &Fill| {
+        let mut bytes = Vec::with_capacity(fill.size());
+        fill.write(&mut bytes);
+        bytes
+    };
+    for gone in part {
+        let gone = bytes(gone);
+        let at = fills.iter().position(|fill| bytes(fill) == gone)?;
+        fills.remove(at);
+    }
+    Some(fills)
+}
+
+fn write_head(form: u8, lost: Lost, rejected: [u64; REJECTIONS], out: &mut impl Sink) {
+    out.u8(VERSION);
+    out.u8(form);
+    out.var(u64::from(lost));
+    rejected.iter().for_each(|&n| out.var(n));
 }
 
 fn symbols_of(fill: &Fill) -> impl Iterator<Item = u64> + '_ {
-    (0..TEXTS).filter(|i| fill.present >> (NUMS + i) & 1 == 1).map(|i| fill.symbols[i])
+    (0..SYMBOLS).filter(|i| fill.present >> (NUMS + i) & 1 == 1).map(|i| fill.symbols[i])
 }
 
 fn write_sparse(fills: &[Fill], out: &mut impl Sink) {
-    let mut shapes: Vec<(u32, u16)> = fills.iter().map(|f| (f.present, f.marks)).collect();
+    let mut shapes: Vec<(u32, u32)> = fills.iter().map(|f| (f.present, f.marks)).collect();
     let mut symbols: Vec<u64> = fills.iter().flat_map(symbols_of).collect();
     shapes.sort_unstable();
     shapes.dedup();
@@ -110,7 +219,7 @@ fn write_sparse(fills: &[Fill], out: &mut impl Sink) {
         out.var(u64::from(marks));
     });
     out.var(symbols.len() as u64);
-    symbols.iter().for_each(|&s| out.u64(s));
+    symbols.iter().for_each(|&s| write_key40(s, out));
     let mut before = None;
     for fill in fills {
         out.var(shapes.binary_search(&(fill.present, fill.marks)).unwrap_or(0) as u64);
@@ -119,7 +228,7 @@ fn write_sparse(fills: &[Fill], out: &mut impl Sink) {
             Some(at) => out.var(fill.at.abs_diff(at)),
         }
         before = Some(fill.at);
-        (0..NUMS).filter(|i| fill.present >> i & 1 == 1).for_each(|i| out.f64(fill.nums[i]));
+        (0..NUMS).filter(|i| fill.present >> i & 1 == 1).for_each(|i| out.decimal(fill.nums[i]));
         symbols_of(fill).for_each(|s| out.var(symbols.binary_search(&s).unwrap_or(0) as u64));
     }
 }
@@ -131,11 +240,11 @@ fn read_sparse(r: &mut Reader, mut push: impl FnMut(&Fill)) -> Result<()> {
     }
     let mut shapes = Vec::with_capacity(SPARSE_FILLS as usize);
     for _ in 0..r.below(u64::from(SPARSE_FILLS) + 1, "a number of shapes")? {
-        shapes.push((r.below(1 << 32, "a presence")? as u32, r.below(1 << 16, "marks")? as u16));
+        shapes.push((r.below(1 << 32, "a presence")? as u32, r.below(1 << 32, "marks")? as u32));
     }
-    let symbols = r.below(u64::from(SPARSE_FILLS) * TEXTS as u64 + 1, "a number of symbols")?;
-    let symbols: Vec<u64> = (0..symbols).map(|_| r.u64()).collect::<Result<_>>()?;
-    let mut at = None;
+    let symbols = r.below(u64::from(SPARSE_FILLS) * SYMBOLS as u64 + 1, "a number of symbols")?;
+    let symbols: Vec<u64> = (0..symbols).map(|_| read_key40(r)).collect::<Result<_>>()?;
+    let (mut at, mut bytes) = (None, 0);
     for _ in 0..n {
         let shape = r.below(shapes.len() as u64, "a shape")?;
         let time = match at {
@@ -149,7 +258,11 @@ fn read_sparse(r: &mut Reader, mut push: impl FnMut(&Fill)) -> Result<()> {
         }
         at = Some(time);
         let mut fill = Fill { at: time, present: shapes[shape].0, marks: shapes[shape].1, ..Fill::default() };
-        fill.read_fields(|r| Ok(symbols[r.below(symbols.len() as u64, "a symbol")?]), r)?;
+        fill.read_fields(|_, r| r.decimal(), |r| Ok(symbols[r.below(symbols.len() as u64, "a symbol")?]), r)?;
+        bytes += fill.size();
+        if bytes > SPARSE_BYTES {
+            return Err(wrong_form());
+        }
         push(&fill);
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! One fill of one account, as a value: what `trade(...)` makes and `account_profile` reads.
 //!
-//! Bytes: version (1), presence (u32, one bit a field), marks (u16), time (i64 microseconds since 2000-01-01 UTC),
+//! Bytes: version (1), presence (u64, one bit a field), marks (u16), time (i64 microseconds since 2000-01-01 UTC),
 //! then the present numbers (f64, 8 bytes each) and the present texts (u16 length, UTF-8), both in the order below.
 
 use crate::error::{Error, Kind, Result};
@@ -27,33 +27,41 @@ pub enum Num {
     Leverage,
     RealisedPnlUsd,
     Mid,
+    Mid1s,
+    Mid10s,
     Mid1m,
     Mid5m,
+    Mid1h,
+    UnderlyingReturn1h,
     UnderlyingReturn1d,
+    UnderlyingReturn7d,
+    OwnFlowUsd,
+    OthersFlowUsd,
 }
-pub const NUMS: usize = 17;
+pub const NUMS: usize = 24;
 
-/// The text fields; their presence bits follow the numbers'.
+/// The text fields; their presence bits follow the numbers'. A profile keeps the first [`SYMBOLS`] of them, as hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Text {
     Instrument,
     Underlying,
-    Kind,
     Venue,
     Collateral,
-    TradeId,
     OrderId,
     Counterparty,
+    Kind,
     OrderType,
     ComboId,
+    TradeId,
 }
 pub const TEXTS: usize = 10;
+pub const SYMBOLS: usize = 6;
 
 /// Longest text field in bytes; longer ones are refused, not cut.
 pub const TEXT_LIMIT: usize = 1024;
 
-const KNOWN: u32 = (1 << (NUMS + TEXTS)) - 1;
+const KNOWN: u64 = (1 << (NUMS + TEXTS)) - 1;
 
 /// Two-bit marks: 0 unknown, 1 no (or buy, or call), 2 yes (or sell, or put).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +72,12 @@ pub enum Mark {
     Inverse = 4,
     Liquidation = 6,
     OptionType = 8,
+    /// Fell into a volume bucket whose VPIN is above its 90th percentile.
+    Toxic = 10,
+    /// The counterparty is the account itself.
+    SelfTrade = 12,
 }
-const MARK_BITS: u16 = (1 << 10) - 1;
+pub const MARK_BITS: u16 = (1 << 14) - 1;
 
 /// Sets a two-valued mark; `None` leaves it unknown.
 pub fn with_mark(marks: u16, mark: Mark, value: Option<bool>) -> u16 {
@@ -116,7 +128,7 @@ fn shorten(text: &str) -> String {
 pub struct Trade<'a> {
     pub executed_at: Option<i64>,
     pub marks: u16,
-    pub present: u32,
+    pub present: u64,
     pub nums: [f64; NUMS],
     pub texts: [&'a str; TEXTS],
 }
@@ -151,11 +163,11 @@ impl<'a> Trade<'a> {
 
     /// Writes the bytes. Errors: 54000 for a text beyond [`TEXT_LIMIT`] bytes.
     pub fn encode(&self, out: &mut impl Sink) -> Result<()> {
-        let mut head = [0u8; 15];
+        let mut head = [0u8; HEAD];
         head[0] = VERSION;
-        head[1..5].copy_from_slice(&self.present.to_le_bytes());
-        head[5..7].copy_from_slice(&self.marks.to_le_bytes());
-        head[7..15].copy_from_slice(&self.executed_at.unwrap_or(NO_TIME).to_le_bytes());
+        head[1..9].copy_from_slice(&self.present.to_le_bytes());
+        head[9..11].copy_from_slice(&self.marks.to_le_bytes());
+        head[11..19].copy_from_slice(&self.executed_at.unwrap_or(NO_TIME).to_le_bytes());
         out.put(&head);
         let mut bits = self.present;
         while bits != 0 {
@@ -201,29 +213,34 @@ impl<'a> Trade<'a> {
     }
 }
 
+const HEAD: usize = 19;
+
 /// What a trade's bytes begin with.
 pub struct Head {
     pub executed_at: Option<i64>,
-    pub present: u32,
+    pub present: u64,
     pub marks: u16,
 }
 
 impl Head {
     pub fn read(r: &mut Reader) -> Result<Head> {
-        let head = r.take(15)?;
+        let head = r.take(HEAD)?;
         if head[0] != VERSION {
             return Err(Error::new(Kind::Corrupted, format!("trade of unknown version {}", head[0]))
                 .hint(format!("this version of pg_segmentation reads version {VERSION}")));
         }
-        let present = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
-        let marks = u16::from_le_bytes([head[5], head[6]]);
-        let mut time = [0u8; 8];
-        time.copy_from_slice(&head[7..15]);
+        let word = |at: usize| {
+            let mut word = [0u8; 8];
+            word.copy_from_slice(&head[at..at + 8]);
+            word
+        };
+        let present = u64::from_le_bytes(word(1));
+        let marks = u16::from_le_bytes([head[9], head[10]]);
         // Both bits of a mark at once mean nothing.
-        if present & !KNOWN != 0 || marks & !MARK_BITS != 0 || marks & (marks >> 1) & 0x155 != 0 {
+        if present & !KNOWN != 0 || marks & !MARK_BITS != 0 || marks & (marks >> 1) & 0x1555 != 0 {
             return Err(malformed("a trade has unknown fields"));
         }
-        Ok(Head { executed_at: Some(i64::from_le_bytes(time)).filter(|&t| t != NO_TIME), present, marks })
+        Ok(Head { executed_at: Some(i64::from_le_bytes(word(11))).filter(|&t| t != NO_TIME), present, marks })
     }
 }
 

@@ -11,11 +11,11 @@ use table::*;
 pub enum Archetype {
     /// Quotes everything on both sides, around the clock.
     MarketMaker,
-    /// Takes directional perpetual positions in a few underlyings.
+    /// Takes directional perpetual positions in a few underlyings, at high leverage.
     LeveragedPerp,
-    /// Writes options on few underlyings, mostly on working days.
+    /// Writes options on few underlyings, short-dated and far out of the money, mostly on working days.
     OptionSeller,
-    /// Buys spot seldom and in larger sizes.
+    /// Buys spot seldom and in larger sizes, rather when it has fallen.
     SpotHolder,
     /// Trades leveraged tokens; joined lately.
     LeveragedToken,
@@ -79,9 +79,17 @@ mod table {
     pub const LN_PERPETUAL: Trait = of([    -1.10, -0.45, -1.80, -2.10, -1.90, -1.30], 0.35);
     pub const LN_OPTION: Trait = of([       -1.60, -2.90, -0.65, -3.10, -3.30, -3.10], 0.35);
     pub const LN_TOKEN: Trait = of([        -3.00, -2.50, -3.40, -2.10, -0.75, -3.20], 0.35);
-    pub const FOLLOW: Trait = of([          -0.40,  0.40,  0.00, -0.20,  0.20,  0.90], 0.10);
+    pub const FOLLOW: Trait = of([          -0.40,  0.40,  0.00, -0.40,  0.20,  0.90], 0.10);
     pub const INVENTORY: Trait = of([        0.60,  0.10,  0.05,  0.00,  0.05,  0.25], 0.05);
     pub const TIER: Trait = of([             3.20,  1.40,  2.20,  1.00,  0.80,  2.40], 0.80);
+    pub const LN_LEVERAGE: Trait = of([      1.30,  2.90,  1.10,  0.20,  1.10,  1.60], 0.40);
+    pub const LN_CUSHION: Trait = of([       0.30, -1.80, -0.80,  0.20, -0.10,  0.20], 0.30);
+    pub const LOGIT_STOP: Trait = of([      -4.00, -3.40, -2.80, -2.20, -2.40, -1.20], 0.50);
+    pub const LOGIT_COMBO: Trait = of([     -1.60, -3.00, -1.00, -3.20, -3.20, -2.80], 0.40);
+    pub const LOGIT_SPLIT: Trait = of([     -1.60, -1.40, -1.20, -0.90, -1.30, -1.00], 0.40);
+    pub const NEARNESS: Trait = of([         0.20,  0.50,  1.20, -0.30,  0.60,  0.10], 0.30);
+    pub const AWAY: Trait = of([             0.50,  0.60,  1.30,  0.70,  0.60,  0.40], 0.15);
+    pub const LN_COIN: Trait = of([         -0.60,  0.20,  0.30, -1.40, -1.60, -0.90], 0.50);
 }
 
 /// How one account behaves: its archetype's means, its own deviations, and as much noise as was asked for.
@@ -113,6 +121,22 @@ pub(super) struct Behaviour {
     pub inventory: f64,
     /// VIP fee tier, 0..=5.
     pub tier: usize,
+    /// Usual declared leverage.
+    pub leverage: f64,
+    /// What it pays in beyond what it needs, against the usual.
+    pub cushion: f64,
+    /// Share of the orders that take which are stop orders.
+    pub stop: f64,
+    /// Share of the option orders that have two legs.
+    pub combo: f64,
+    /// Probability that an order goes on after a fill.
+    pub split: f64,
+    /// How fast the weight of options falls from the nearest expiry to the next.
+    pub nearness: f64,
+    /// How far options are out of the money on average, in standard deviations.
+    pub away: f64,
+    /// Weight of coins as collateral against dollars.
+    pub coin: f64,
 }
 
 impl Behaviour {
@@ -144,6 +168,14 @@ impl Behaviour {
             follow: draw(&FOLLOW),
             inventory: draw(&INVENTORY).max(0.0),
             tier: draw(&TIER).round().clamp(0.0, 5.0) as usize,
+            leverage: libm::exp(draw(&LN_LEVERAGE)).clamp(1.0, 60.0),
+            cushion: libm::exp(draw(&LN_CUSHION)),
+            stop: share(draw(&LOGIT_STOP)),
+            combo: share(draw(&LOGIT_COMBO)),
+            split: share(draw(&LOGIT_SPLIT)),
+            nearness: draw(&NEARNESS),
+            away: draw(&AWAY),
+            coin: libm::exp(draw(&LN_COIN)),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn fridays(days: u32) -> Vec<Friday> {
         let month = date(list[i].day).1;
         if month != date(list[i].day + 7).1 {
             monthly = i;
-            if month % 3 == 0 {
+            if month.is_multiple_of(3) {
                 quarterly = i;
             }
         }

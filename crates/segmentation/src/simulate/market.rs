@@ -1,7 +1,8 @@
 //! The market that all accounts share: one hourly path per underlying, leveraged tokens on top, expiry dates.
 
 use super::calendar::{fridays, Friday, DAY, HOUR};
-use super::random::{Random, Stream};
+use super::crash::Crash;
+use super::random::{scatter, Random, Stream};
 
 /// An asset with a market: price on 2024-01-01 (rounded), yearly volatility, popularity, and what is listed on it.
 pub(super) struct Underlying {
@@ -44,21 +45,47 @@ const HOURS_A_YEAR: f64 = 365.0 * 24.0;
 const JUMP_CHANCE: f64 = 1.0 / 2_400.0;
 const JUMP_SIZE: f64 = 8.0;
 
+/// Quotes go on after the last trade.
+const SPARE_HOURS: usize = 2;
+/// Between full hours the price jitters around the straight line: size at half past, for a volatility of 1, and how
+/// far apart its turns are.
+const JITTER: f64 = 0.000_4;
+const TURN: i64 = 20_000_000;
+/// Leverage of the two tokens.
+pub(super) const FACTORS: [f64; 2] = [3.0, -3.0];
+/// How long before its expiry an option can have been listed, and how far from the prices of that time its strikes go.
+const LISTED_DAYS: i64 = 70;
+const STRIKES: [f64; 2] = [0.4, 2.2];
+
+/// One leveraged token.
+#[derive(Default)]
+struct Token {
+    /// Its value at every full hour.
+    values: Vec<f64>,
+    /// Hours at which the issuer merged or split it, and by how much its value has been multiplied in all since then.
+    merges: Vec<(usize, f64)>,
+}
+
 /// Prices at every full hour, from the start to the end of the period.
 struct Path {
     spot: Vec<f64>,
-    /// Value of the token with leverage +3 and of the one with -3; empty if not listed.
-    tokens: [Vec<f64>; 2],
+    /// The tokens with leverage +3 and -3; empty if not listed.
+    tokens: [Token; 2],
+    /// Lowest and highest price of an option's strikes, by expiry; empty if none are listed.
+    strikes: Vec<[f64; 2]>,
 }
 
 pub(super) struct Market {
     paths: Vec<Path>,
     pub fridays: Vec<Friday>,
+    pub crash: Option<Crash>,
+    pub days: u32,
+    pub seed: u64,
 }
 
 impl Market {
-    pub fn new(seed: u64, days: u32) -> Self {
-        let steps = days as usize * 24;
+    pub fn new(seed: u64, days: u32, crash_day: Option<u32>) -> Self {
+        let steps = days as usize * 24 + SPARE_HOURS;
         let shocks = |stream: u64| {
             let mut random = Random::new(seed, Stream::Market(stream));
             (0..steps).map(move |_| {
@@ -66,23 +93,44 @@ impl Market {
                 random.normal() + jump
             })
         };
-        let paths = UNDERLYINGS.iter().enumerate().map(|(u, asset)| {
+        let crash = crash_day.map(|day| Crash::new(seed, day));
+        let fridays = fridays(days);
+        let paths = (0..COUNT).map(|u| {
             // The common shocks are drawn again for each: cheaper than keeping them, and the stream is the same.
             let joint =
                 shocks(0).zip(shocks(u as u64 + 1)).map(|(all, own)| COMMON.sqrt() * all + (1.0 - COMMON).sqrt() * own);
-            path(asset, joint, steps)
+            path(u, joint, crash.as_ref(), &fridays)
         });
-        Market { paths: paths.collect(), fridays: fridays(days) }
+        Market { paths: paths.collect(), fridays, crash, days, seed }
     }
 
-    /// Price of the underlying `at` microseconds after the start; linear between full hours.
+    /// Price of the underlying `at` microseconds after the start: linear between full hours, and a jitter on it.
     pub fn spot(&self, underlying: usize, at: i64) -> f64 {
-        between(&self.paths[underlying].spot, at)
+        let path = &self.paths[underlying].spot;
+        let hour = ((at / HOUR) as usize).min(path.len() - 2);
+        let part = (at - hour as i64 * HOUR) as f64 / HOUR as f64;
+        let (turn, within) = (at / TURN, (at % TURN) as f64 / TURN as f64);
+        let node = |turn: i64| scatter(self.seed, underlying as u64, turn as u64);
+        let jitter = node(turn) * (1.0 - within) + node(turn + 1) * within;
+        let size = JITTER * UNDERLYINGS[underlying].volatility * 4.0 * part * (1.0 - part);
+        (path[hour] + part * (path[hour + 1] - path[hour])) * (1.0 + size * jitter)
     }
 
-    /// Value of the leveraged token of an underlying that lists them.
+    /// Value of the leveraged token of an underlying that lists them: its leverage on the hour's move.
     pub fn token(&self, underlying: usize, long: bool, at: i64) -> f64 {
-        between(&self.paths[underlying].tokens[usize::from(!long)], at)
+        let path = &self.paths[underlying];
+        let values = &path.tokens[usize::from(!long)].values;
+        let hour = ((at / HOUR) as usize).min(values.len() - 1);
+        let change = self.spot(underlying, at) / path.spot[hour] - 1.0;
+        values[hour] * grown(FACTORS[usize::from(!long)], change)
+    }
+
+    /// By how much mergers and splits have multiplied a token's value until `at`: who held one then holds one divided
+    /// by this now.
+    pub fn merged(&self, underlying: usize, long: bool, at: i64) -> f64 {
+        let merges = &self.paths[underlying].tokens[usize::from(!long)].merges;
+        let hour = (at / HOUR) as usize;
+        merges.iter().rev().find(|m| m.0 <= hour).map_or(1.0, |m| m.1)
     }
 
     /// Return over the day before `at` in units of its standard deviation, in [-3, 3]; 0 at the very start.
@@ -91,42 +139,75 @@ impl Market {
         let day = UNDERLYINGS[underlying].volatility / 365f64.sqrt();
         (change / day).clamp(-3.0, 3.0)
     }
+
+    /// Factor of implied volatilities after a crash.
+    pub fn stress(&self, at: i64) -> f64 {
+        self.crash.as_ref().map_or(1.0, |crash| crash.stress(at))
+    }
+
+    /// Lowest and highest strike price listed for an expiry, crash or not.
+    pub fn strikes(&self, underlying: usize, expiry: usize) -> [f64; 2] {
+        self.paths[underlying].strikes[expiry]
+    }
 }
 
-fn path(asset: &Underlying, shocks: impl Iterator<Item = f64>, steps: usize) -> Path {
+/// What leverage makes of a change; never less than a twentieth, as an issuer rebalances within the hour.
+fn grown(leverage: f64, change: f64) -> f64 {
+    (1.0 + leverage * change).max(0.05)
+}
+
+fn path(underlying: usize, shocks: impl Iterator<Item = f64>, crash: Option<&Crash>, fridays: &[Friday]) -> Path {
+    let asset = &UNDERLYINGS[underlying];
     let sd = asset.volatility / HOURS_A_YEAR.sqrt();
-    let mut spot = Vec::with_capacity(steps + 1);
-    let mut tokens = [Vec::new(), Vec::new()];
     let mut log = 0.0;
-    let mut last = asset.start;
-    let mut values = [10.0, 10.0];
-    spot.push(last);
+    let mut logs = vec![log];
     for shock in shocks {
         log += -REVERSION / HOURS_A_YEAR * log - 0.5 * sd * sd + sd * shock;
-        let price = asset.start * libm::exp(log);
-        spot.push(price);
-        if asset.tokens {
-            for (leverage, (value, list)) in [3.0, -3.0].iter().zip(values.iter_mut().zip(&mut tokens)) {
-                if list.is_empty() {
-                    list.push(*value);
-                }
-                *value *= (1.0 + leverage * (price / last - 1.0)).max(0.05);
-                // Issuers split and merge tokens whose value has left the range people trade.
-                if *value < 0.1 {
-                    *value *= 100.0;
-                } else if *value > 1_000.0 {
-                    *value /= 100.0;
-                }
-                list.push(*value);
-            }
-        }
-        last = price;
+        logs.push(log);
     }
-    Path { spot, tokens }
+    // The strikes are those of the market without a crash, so that the list of instruments does not depend on it.
+    let strikes = if asset.options { fridays.iter().map(|f| strikes(asset, &logs, f)).collect() } else { Vec::new() };
+    if let Some(crash) = crash {
+        let (before, low) = (logs[crash.start], logs[crash.low().min(logs.len() - 1)]);
+        for (hour, log) in logs.iter_mut().enumerate() {
+            let drift = if hour <= crash.low() { *log - before } else { low - before };
+            *log += crash.at(underlying, hour, drift);
+        }
+    }
+    let spot: Vec<f64> = logs.iter().map(|log| asset.start * libm::exp(*log)).collect();
+    let tokens = if asset.tokens { FACTORS.map(|factor| token(factor, &spot)) } else { Default::default() };
+    Path { spot, tokens, strikes }
 }
 
-fn between(hourly: &[f64], at: i64) -> f64 {
-    let hour = ((at / HOUR) as usize).min(hourly.len() - 2);
-    let part = (at - hour as i64 * HOUR) as f64 / HOUR as f64;
-    hourly[hour] + part * (hourly[hour + 1] - hourly[hour])
+fn token(factor: f64, spot: &[f64]) -> Token {
+    let (mut value, mut merged) = (10.0, 1.0);
+    let mut token = Token { values: vec![value], merges: Vec::new() };
+    for (hour, step) in spot.windows(2).enumerate() {
+        value *= grown(factor, step[1] / step[0] - 1.0);
+        // Issuers split and merge tokens whose value has left the range people trade.
+        let by = if value < 0.1 {
+            100.0
+        } else if value > 1_000.0 {
+            0.01
+        } else {
+            1.0
+        };
+        if by != 1.0 {
+            value *= by;
+            merged *= by;
+            token.merges.push((hour + 1, merged));
+        }
+        token.values.push(value);
+    }
+    token
+}
+
+fn strikes(asset: &Underlying, logs: &[f64], expiry: &Friday) -> [f64; 2] {
+    let last = logs.len() - 1;
+    let from = ((expiry.day - LISTED_DAYS).max(0) as usize * 24).min(last);
+    let to = (expiry.day as usize * 24 + 8).min(last);
+    let listed = &logs[from..=to];
+    let low = listed.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = listed.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    [asset.start * libm::exp(low) * STRIKES[0], asset.start * libm::exp(high) * STRIKES[1]]
 }

@@ -1,21 +1,33 @@
 //! A derivatives venue with planted archetypes, for demonstrations, tests and benchmarks.
 //!
-//! Deterministic: a ChaCha8 stream for every account, so that an account's trades depend on the seed, the days and
-//! the noise, but not on how many accounts there are, and are the same bits on every platform. Accounts come one
-//! after the other, each in time order; nothing is held but the market's hourly prices and one account's day.
+//! Deterministic: a ChaCha8 stream for every account, so that what an account does depends on the seed, the days, the
+//! noise and the crash, but not on how many accounts there are, and is the same bits on every platform. Accounts come
+//! one after the other, each in time order; nothing is held but the market's hourly prices and one account's day and
+//! positions.
 
 mod account;
 mod archetype;
+mod book;
 mod calendar;
+mod crash;
+mod crowd;
+mod habits;
 mod instrument;
+mod life;
 mod market;
+mod option;
+mod order;
 mod random;
+mod reference;
+mod rows;
 
 pub use archetype::Archetype;
+pub use reference::{instruments, prices, quotes};
+pub use rows::{account_name, Counterparty, SimInstrument, SimPrice, SimQuote, SimSnapshot, SimTrade};
 
 use crate::error::{Error, Result};
-use account::Account;
-use market::Market;
+use life::Event;
+use std::collections::VecDeque;
 
 /// What to simulate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +40,16 @@ pub struct Params {
     /// How far accounts depart from their archetype, 0 to 10: 0 little, 0.5 archetypes blur, 1 hardly any structure,
     /// 10 none at all.
     pub noise: f64,
+    /// Day of the period, 1 the first, on which every underlying falls by 12 to 30 % within four hours and a part of
+    /// it comes back; `None` for no crash. Everything before that day is as without.
+    pub crash_day: Option<u32>,
+}
+
+impl Default for Params {
+    /// 300 accounts over 60 days, seed 1, no noise, no crash.
+    fn default() -> Self {
+        Params { accounts: 300, days: 60, seed: 1, noise: 0.0, crash_day: None }
+    }
 }
 
 impl Params {
@@ -46,58 +68,51 @@ impl Params {
             return Err(Error::invalid(format!("noise is {}, it must be between 0 and 10", self.noise))
                 .hint("0 gives clear archetypes, 1 hardly any structure"));
         }
+        if let Some(day) = self.crash_day.filter(|day| !(1..=self.days).contains(day)) {
+            let limit = self.days;
+            return Err(Error::invalid(format!("crash_day is {day}, it must be between 1 and the {limit} days"))
+                .hint("leave it out for no crash"));
+        }
         Ok(())
     }
 }
 
-/// One simulated fill.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SimTrade {
-    /// 1, 2, … over the whole simulation.
-    pub trade_id: i64,
-    /// 0 to accounts - 1.
-    pub account: u32,
-    /// 1, 2, … within the account, in time order.
-    pub sequence: u32,
-    /// Microseconds since 2000-01-01 00:00 UTC, as in PostgreSQL; strictly increasing within an account.
-    pub executed_at: i64,
-    /// As venues name it, such as `BTC-28JUN24-70000-C`.
-    pub instrument: String,
-    pub underlying: &'static str,
-    /// `spot`, `future`, `perpetual`, `option` or `leveraged_token`.
-    pub kind: &'static str,
-    /// Whether the account bought.
-    pub is_buy: bool,
-    /// Units of the underlying, or of the token; positive.
-    pub quantity: f64,
-    /// USD for one unit; an option's is its premium.
-    pub price: f64,
-    /// Quantity times price, for an option quantity times price of the underlying.
-    pub notional_usd: f64,
-    /// Negative is a rebate.
-    pub fee_usd: f64,
-    pub is_maker: bool,
-    /// The truth a clustering should find.
-    pub archetype: Archetype,
+/// Streams the trades, account by account and in time order within each; every account has at least one.
+/// Errors as [`Params::check`]. Memory: 8 bytes for each hour of about 30 price paths, whatever the accounts, and one
+/// account's open positions and its fills of five minutes.
+pub fn trades(params: &Params) -> Result<impl Iterator<Item = SimTrade>> {
+    let (market, mut next) = reference::events(params)?;
+    let mut trade_id = 0;
+    // An account's flow is known once its five minutes are over: with the first fill that is not of them.
+    let mut fills: VecDeque<SimTrade> = VecDeque::new();
+    let mut later: Option<SimTrade> = None;
+    Ok(std::iter::from_fn(move || {
+        if fills.is_empty() {
+            fills.extend(later.take());
+            while let Some(event) = next(&market) {
+                let Event::Trade(trade) = event else { continue };
+                let place = |t: &SimTrade| (t.account, crowd::bin_of(t));
+                if fills.front().is_some_and(|first| place(first) != place(&trade)) {
+                    later = Some(trade);
+                    break;
+                }
+                fills.push_back(trade);
+            }
+            crowd::write_flows(&market, &mut fills);
+        }
+        let trade = fills.pop_front()?;
+        trade_id += 1;
+        Some(SimTrade { trade_id, ..trade })
+    }))
 }
 
-/// Streams the trades, account by account and in time order within each; every account has at least one.
-/// Errors as [`Params::check`]. Memory: 8 bytes for each hour of about 30 price paths, whatever the accounts.
-pub fn trades(params: &Params) -> Result<impl Iterator<Item = SimTrade>> {
-    params.check()?;
-    let params = *params;
-    let market = Market::new(params.seed, params.days);
-    let mut account = Account::new(&params, 0);
-    let (mut number, mut trade_id) = (0, 0);
+/// Streams the daily snapshots of the accounts of [`trades`], from each account's first trade to the end of the
+/// period. Errors as [`Params::check`].
+pub fn snapshots(params: &Params) -> Result<impl Iterator<Item = SimSnapshot>> {
+    let (market, mut next) = reference::events(params)?;
     Ok(std::iter::from_fn(move || loop {
-        if let Some(trade) = account.next_trade(&market) {
-            trade_id += 1;
-            return Some(SimTrade { trade_id, ..trade });
+        if let Event::Snapshot(snapshot) = next(&market)? {
+            return Some(snapshot);
         }
-        number += 1;
-        if number >= params.accounts {
-            return None;
-        }
-        account = Account::new(&params, number);
     }))
 }

@@ -12,6 +12,8 @@ pub(super) enum Stream {
     Block(u64),
     /// The market path of one underlying, or of what they have in common.
     Market(u64),
+    /// The one crash.
+    Crash,
 }
 
 /// A stream of uniform and normal variates, determined by the seed and its [`Stream`].
@@ -26,6 +28,7 @@ impl Random {
             Stream::Account(number) => (1, number),
             Stream::Block(number) => (2, number),
             Stream::Market(number) => (3, number),
+            Stream::Crash => (4, 0),
         };
         // The key is laid out here and not by `seed_from_u64`, whose mixing another release may change.
         let mut key = [0u8; 32];
@@ -69,4 +72,24 @@ impl Random {
         let at = self.uniform() * total;
         cumulative.iter().position(|&upto| upto > at).unwrap_or(cumulative.len() - 1)
     }
+}
+
+/// Standard normal, a function of the three numbers alone (Box and Muller's method on two of [`scatter`]).
+pub(super) fn scattered_normal(seed: u64, series: u64, index: u64) -> f64 {
+    let at = index.wrapping_mul(2);
+    // In (0, 1], where the logarithm is finite.
+    let radius = 0.5 * (1.0 - scatter(seed, series, at));
+    let angle = std::f64::consts::PI * scatter(seed, series, at.wrapping_add(1));
+    (-2.0 * libm::log(radius)).sqrt() * libm::cos(angle)
+}
+
+/// Uniform in [-1, 1), a function of the three numbers alone (two rounds of the splitmix64 finaliser).
+pub(super) fn scatter(seed: u64, series: u64, index: u64) -> f64 {
+    let mix = |mut x: u64| {
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    };
+    let x = mix(mix(seed ^ series.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(index));
+    (x >> 11) as f64 * (2.0 / (1u64 << 53) as f64) - 1.0
 }

@@ -49,7 +49,7 @@ fn survives(text: &str) {
         let n = model.feature_names().len();
         for row in [vec![0.5; n], vec![f64::NAN; n], vec![f64::MAX; n], vec![-1e300; n]] {
             if let Ok(a) = model.assign(&row) {
-                assert!(a.index < model.k() && a.distance.is_finite());
+                assert!(a.index.is_none_or(|index| index < model.k()) && a.distance.is_finite());
             }
         }
         let again = model.to_json().unwrap();
@@ -72,7 +72,7 @@ fn any_damage_is_an_error_or_harmless() {
         for path in &all {
             for how in 0..13 {
                 let mut damaged = whole.clone();
-                mutate(&mut damaged, path, how, &whole["centroids"]);
+                mutate(&mut damaged, path, how, &whole["shape"]["centres"]);
                 survives(&damaged.to_string());
             }
         }

@@ -11,7 +11,7 @@ fn unknown_keys_and_values_name_what_is_allowed() {
     let error = |v: Value| Plan::from_json(Some(&v), &s).unwrap_err();
     for (plan, message, hint) in [
         (json!({"winsorize": null}), "unknown key \"winsorize\"", "winsorise"),
-        (json!([1]), "must be a JSON object, got an array", "transform"),
+        (json!([1]), "must be a JSON object, got [1]", "transform"),
         (json!("robust"), "got \"robust\"", "scale"),
         (json!({"scale": "minmax"}), "\"scale\" in preparation: \"minmax\"", "robust"),
         (json!({"scale": 1}), "\"scale\"", "standard"),
@@ -36,7 +36,19 @@ fn unknown_keys_and_values_name_what_is_allowed() {
         (json!({"pca": {"components": 1.5}}), "\"pca\"", "components"),
         (json!({"pca": {"variance": 0.5, "components": 2}}), "\"pca\"", "variance"),
         (json!({"pca": "yes"}), "\"pca\" in preparation: \"yes\"", "null"),
+        (json!({"pca": {"parallel": false}}), "\"pca\" in preparation: {\"parallel\":false}", "{\"parallel\": true}"),
+        (json!({"pca": {"parallel": true, "variance": 0.5}}), "\"pca\"", "whiten"),
+        (json!({"pca": {"whiten": 1}}), "\"pca\"", "true or false"),
+        (json!({"pca": {}}), "\"pca\"", "whiten"),
         (json!({"correlated": 0}), "\"correlated\"", "above 0"),
+        (json!({"scale": {"f9": "mad"}}), "unknown feature \"f9\" in \"scale\"", "f0, f1"),
+        (json!({"scale": {"f0": "sd"}}), "\"scale\" of \"f0\" in preparation: \"sd\"", "quantile"),
+        (json!({"missing": {"f9": "median"}}), "unknown feature \"f9\" in \"missing\"", "f0, f1"),
+        (json!({"missing": {"f0": "mean"}}), "\"missing\" of \"f0\" in preparation: \"mean\"", "structural"),
+        (json!({"missing": "structural"}), "\"missing\"", "{\"feature\": \"structural\""),
+        (json!({"categorical": "ordinal"}), "\"categorical\" in preparation: \"ordinal\"", "one_hot"),
+        (json!({"categorical": null}), "\"categorical\"", "codes"),
+        (json!({"transform": "yeo-johnson"}), "unknown transform \"yeo-johnson\"", "yeo_johnson"),
     ] {
         let e = error(plan.clone());
         assert_eq!(e.kind, Kind::InvalidParameter, "{plan}");

@@ -3,7 +3,7 @@
 use super::{close, fit_specs, spec};
 use ndarray::Array2;
 use proptest::prelude::*;
-use segmentation::prepare::{symmetric_eigen, FeatureSpec, OrderStatistics, Preparation, Transform};
+use segmentation::prepare::{symmetric_eigen, Absence, FeatureSpec, OrderStatistics, Preparation, Transform};
 use segmentation::Control;
 use serde_json::{json, Value};
 
@@ -47,37 +47,89 @@ fn any_value() -> impl Strategy<Value = f64> {
 }
 
 fn any_plan() -> impl Strategy<Value = Value> {
-    let transform = prop_oneof![Just("auto"), Just("identity"), Just("signed_log1p"), Just("asinh")];
-    let scale = prop_oneof![Just(json!("robust")), Just(json!("standard")), Just(Value::Null)];
+    let transform = prop_oneof![
+        Just(json!("auto")),
+        Just(json!("identity")),
+        Just(json!("signed_log1p")),
+        Just(json!("asinh")),
+        Just(json!("yeo_johnson")),
+        Just(json!({"f1": "yeo_johnson", "f3": "identity"})),
+    ];
+    let scale = prop_oneof![
+        Just(json!("robust")),
+        Just(json!("standard")),
+        Just(json!("mad")),
+        Just(json!("quantile")),
+        Just(json!({"f0": "quantile", "f2": "mad", "f3": null})),
+        Just(Value::Null)
+    ];
     let winsorise = prop_oneof![Just(Value::Null), Just(json!([0.005, 0.995])), Just(json!([0.1, 0.8]))];
-    let pca = prop_oneof![Just(Value::Null), Just(json!(0.9)), Just(json!({"components": 2}))];
-    (transform, scale, winsorise, pca)
-        .prop_map(|(t, s, w, p)| json!({"transform": t, "scale": s, "winsorise": w, "pca": p, "correlated": 0.99}))
+    let pca = prop_oneof![
+        3 => Just(Value::Null),
+        3 => Just(json!(0.9)),
+        3 => Just(json!({"components": 2})),
+        3 => Just(json!({"components": 2, "whiten": true})),
+        1 => Just(json!({"parallel": true})),
+    ];
+    let missing =
+        prop_oneof![Just(json!("auto")), Just(json!("median")), Just(json!({"f0": "structural", "f1": "median"}))];
+    let weights = prop_oneof![Just(json!("group")), Just(Value::Null), Just(json!({"f2": 3.5, "own=b": 0}))];
+    let categorical = prop_oneof![Just("one_hot"), Just("codes")];
+    let correlated = prop_oneof![Just(Value::Null), Just(json!(0.9))];
+    (transform, scale, winsorise, pca, missing, weights, categorical, correlated).prop_map(
+        |(t, s, w, p, m, g, c, r)| {
+            json!({"transform": t, "scale": s, "winsorise": w, "pca": p, "missing": m, "weights": g, "categorical": c,
+               "correlated": r})
+        },
+    )
+}
+
+/// Numbers of every kind, two of them structural, and a category of three values.
+fn any_features() -> Vec<FeatureSpec> {
+    let kinds = [Transform::Asinh, Transform::Log1p, Transform::Hellinger, Transform::Logit];
+    let mut all: Vec<FeatureSpec> = (0..4).map(|i| spec(&format!("f{i}"), ["a", "b"][i % 2], kinds[i])).collect();
+    all[1].absent = Absence::Structural("options".into());
+    all[2].absent = Absence::Structural("options".into());
+    let value = |v| FeatureSpec { block: Some("own".into()), ..spec(&format!("own={v}"), "own", Transform::Identity) };
+    all.extend(["a", "b", "c"].map(value));
+    all
 }
 
 proptest! {
-    /// What `apply` makes of a training row is bit for bit the row `fit` returned, before and after JSON.
+    /// What `apply` makes of a training row is bit for bit the row `fit` returned, before and after JSON; and the scaled row is
+    /// what the coordinates say.
     #[test]
     fn apply_repeats_fit(
         values in prop::collection::vec(any_value(), 4..400),
+        own in prop::collection::vec(0usize..6, 100),
         plan in any_plan(),
     ) {
-        let raw = Array2::from_shape_vec((values.len() / 4, 4), values[..values.len() / 4 * 4].to_vec()).unwrap();
-        let kinds = [Transform::Asinh, Transform::Log1p, Transform::Hellinger, Transform::Logit];
-        let s: Vec<FeatureSpec> = (0..4).map(|i| spec(&format!("f{i}"), ["a", "b"][i % 2], kinds[i])).collect();
-        if let Ok((p, m)) = fit_specs(plan, &s, &raw) {
+        let raw = Array2::from_shape_fn((values.len() / 4, 7), |(i, j)| match j {
+            0..4 => values[4 * i + j],
+            _ if own[i % 100] == 5 => f64::NAN,
+            _ => f64::from(u8::from(own[i % 100] == j - 4)),
+        });
+        if let Ok((p, m)) = fit_specs(plan, &any_features(), &raw) {
             let stored = serde_json::to_string(&p).unwrap();
             let back: Preparation = serde_json::from_str(&stored).unwrap();
             prop_assert_eq!(serde_json::to_string(&back).unwrap(), stored);
+            prop_assert_eq!(m.ncols(), p.width());
+            let coordinates = p.coordinates();
             let mut out = Vec::new();
             for (raw, prepared) in raw.outer_iter().zip(m.outer_iter()) {
                 for p in [&p, &back] {
-                    p.apply(&raw.to_vec(), &mut out).unwrap();
+                    let outcome = p.apply(&raw.to_vec(), &mut out).unwrap();
+                    prop_assert!(outcome.imputed <= outcome.used);
                     prop_assert_eq!(out.len(), prepared.len());
                     for (a, b) in out.iter().zip(prepared) {
                         prop_assert!(a.is_finite());
                         prop_assert_eq!(a.to_bits(), b.to_bits());
                     }
+                }
+                p.scaled(&raw.to_vec(), &mut out).unwrap();
+                prop_assert_eq!(out.len(), coordinates.len());
+                if p.pca().is_none() {
+                    prop_assert_eq!(&out, &prepared.to_vec());
                 }
             }
         }

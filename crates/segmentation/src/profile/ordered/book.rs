@@ -1,0 +1,219 @@
+//! The open positions of an account while its trades are gone through in the order of time.
+//!
+//! Basis is kept at average cost, and a second time in lots for the first-in-first-out age. Quantities are floating
+//! point, so a position counts as closed when no more than [`DUST`] of its largest size is left; what is closed and
+//! what stays open of a basis are integers that add up to it.
+
+use crate::profile::ordered::event::Event;
+use crate::profile::ordered::positions::Figures;
+use allocator_api2::alloc::Allocator;
+use allocator_api2::vec::Vec;
+use hashbrown::HashTable;
+
+/// Part of a position's largest size below which what is left is rounding. A million fills round to about 1e-10.
+const DUST: f64 = 1e-9;
+
+/// Prices that differ by less than this part are equal: neither a gain nor a loss.
+const SAME_PRICE: f64 = 1e-9;
+
+struct Lot {
+    at: i64,
+    quantity: f64,
+    basis: i128,
+}
+
+struct Holding<A: Allocator + Clone> {
+    key: u64,
+    /// Positive for long, negative for short, 0 for none.
+    quantity: f64,
+    /// Largest size since it was last 0.
+    peak: f64,
+    basis: i128,
+    /// Average price paid per unit; NaN where a fill's price is not known.
+    cost: f64,
+    /// Whether the last price shows a gain (1), a loss (-1) or neither (0).
+    paper: i8,
+    /// Oldest first; those before `oldest` are closed.
+    lots: Vec<Lot, A>,
+    oldest: usize,
+}
+
+pub struct Book<A: Allocator + Clone> {
+    holdings: HashTable<Holding<A>, A>,
+    alloc: A,
+    figures: Figures,
+    at: i64,
+    /// Holdings that show a gain, and a loss.
+    gaining: u64,
+    losing: u64,
+}
+
+impl<A: Allocator + Clone> Book<A> {
+    pub fn new(alloc: A) -> Self {
+        Book {
+            holdings: HashTable::new_in(alloc.clone()),
+            alloc,
+            figures: Figures::default(),
+            at: i64::MIN,
+            gaining: 0,
+            losing: 0,
+        }
+    }
+
+    pub fn figures(&self) -> Figures {
+        self.figures
+    }
+
+    /// Moves time on: open positions are held until then.
+    pub fn advance(&mut self, at: i64) {
+        let held = times(self.figures.open, at.abs_diff(self.at));
+        self.figures.held = self.figures.held.saturating_add(held);
+        self.at = at;
+    }
+
+    /// Applies a fill of the current instant. One without an instrument, a side, a quantity or a notional is left out.
+    pub fn apply(&mut self, event: &Event) {
+        let (Some(key), Some(quantity), Some(notional)) = (event.key, event.quantity, event.notional) else { return };
+        let price = event.unit_price().unwrap_or(f64::NAN);
+        let at = self.at;
+        let alloc = &self.alloc;
+        let f = &mut self.figures;
+        let holding = self
+            .holdings
+            .entry(spread(key), |h| h.key == key, |h| spread(h.key))
+            .or_insert_with(|| Holding::new(key, alloc.clone()))
+            .into_mut();
+        f.fills += 1;
+        f.positions -= u64::from(holding.quantity != 0.0);
+        match holding.paper {
+            1 => self.gaining -= 1,
+            -1 => self.losing -= 1,
+            _ => (),
+        }
+        // What of this fill's notional opens or increases a position.
+        let mut opening = notional;
+        if holding.quantity * quantity < 0.0 {
+            let result = holding.result(price);
+            f.gains += u64::from(result > 0);
+            f.losses += u64::from(result < 0);
+            f.paper_gains += self.gaining;
+            f.paper_losses += self.losing;
+            let left = quantity.abs() - holding.quantity.abs();
+            let closed = if left < -DUST * holding.peak {
+                opening = 0;
+                holding.reduce(quantity, at, f)
+            } else {
+                let rest = if left > DUST * holding.peak { left } else { 0.0 };
+                f.flips += u64::from(rest > 0.0);
+                opening = part(notional, rest / quantity.abs());
+                let basis = holding.basis;
+                holding.clear(at, f);
+                if rest > 0.0 {
+                    holding.increase(rest.copysign(quantity), opening, price, at);
+                    f.open = f.open.saturating_add(opening);
+                }
+                basis
+            };
+            f.closed = f.closed.saturating_add(closed);
+            f.open = f.open.saturating_sub(closed);
+        } else {
+            if holding.quantity != 0.0 {
+                f.added = f.added.saturating_add(notional);
+                if holding.result(price) < 0 {
+                    f.added_losing = f.added_losing.saturating_add(notional);
+                }
+            }
+            holding.increase(quantity, notional, price, at);
+            f.open = f.open.saturating_add(notional);
+        }
+        if event.is_option && quantity < 0.0 {
+            f.sold = f.sold.saturating_add(notional);
+            f.sold_opening = f.sold_opening.saturating_add(opening);
+        }
+        f.positions += u64::from(holding.quantity != 0.0);
+        holding.paper = holding.result(price);
+        match holding.paper {
+            1 => self.gaining += 1,
+            -1 => self.losing += 1,
+            _ => (),
+        }
+    }
+}
+
+impl<A: Allocator + Clone> Holding<A> {
+    fn new(key: u64, alloc: A) -> Self {
+        Holding { key, quantity: 0.0, peak: 0.0, basis: 0, cost: 0.0, paper: 0, lots: Vec::new_in(alloc), oldest: 0 }
+    }
+
+    /// Whether `price` is better than the average cost (1), worse (-1) or the same (0, also where it is not known).
+    fn result(&self, price: f64) -> i8 {
+        let gain = (price - self.cost) * self.quantity;
+        let same = SAME_PRICE * (self.cost * self.quantity).abs();
+        i8::from(gain > same) - i8::from(gain < -same)
+    }
+
+    fn increase(&mut self, quantity: f64, notional: i128, price: f64, at: i64) {
+        let total = self.quantity + quantity;
+        self.cost = if self.quantity == 0.0 { price } else { self.cost + (price - self.cost) * (quantity / total) };
+        self.quantity = total;
+        self.peak = self.peak.max(total.abs());
+        self.basis = self.basis.saturating_add(notional);
+        self.lots.push(Lot { at, quantity: quantity.abs(), basis: notional });
+    }
+
+    /// Takes away a fill that leaves part of the position; answers the basis it closes.
+    fn reduce(&mut self, quantity: f64, at: i64, f: &mut Figures) -> i128 {
+        let closed = part(self.basis, (quantity / self.quantity).abs());
+        self.basis -= closed;
+        self.quantity += quantity;
+        let mut wanted = quantity.abs();
+        let dust = DUST * self.peak;
+        while let Some(lot) = self.lots.get_mut(self.oldest) {
+            if lot.quantity > wanted + dust {
+                let basis = part(lot.basis, wanted / lot.quantity);
+                lot.basis -= basis;
+                lot.quantity -= wanted;
+                close(basis, lot.at, at, f);
+                break;
+            }
+            wanted -= lot.quantity;
+            close(lot.basis, lot.at, at, f);
+            self.oldest += 1;
+            if wanted <= dust {
+                break;
+            }
+        }
+        // Closed lots go when they are the larger half, so that each is moved about once.
+        if self.oldest > 32 && self.oldest > self.lots.len() / 2 {
+            self.lots.drain(..self.oldest);
+            self.oldest = 0;
+        }
+        closed
+    }
+
+    fn clear(&mut self, at: i64, f: &mut Figures) {
+        self.lots.iter().skip(self.oldest).for_each(|lot| close(lot.basis, lot.at, at, f));
+        self.lots.clear();
+        self.oldest = 0;
+        (self.quantity, self.peak, self.basis) = (0.0, 0.0, 0);
+    }
+}
+
+/// The table takes slots from the low bits of a hash, which keys lack: brings the high ones down.
+fn spread(key: u64) -> u64 {
+    key.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)
+}
+
+fn close(basis: i128, since: i64, at: i64, f: &mut Figures) {
+    f.closed_fifo = f.closed_fifo.saturating_add(basis);
+    f.aged = f.aged.saturating_add(times(basis, at.abs_diff(since)));
+}
+
+fn times(basis: i128, time: u64) -> i128 {
+    basis.saturating_mul(i128::from(time))
+}
+
+/// `fraction` of an amount, to the nearest unit.
+fn part(amount: i128, fraction: f64) -> i128 {
+    (libm::rint(amount as f64 * fraction) as i128).clamp(0, amount)
+}

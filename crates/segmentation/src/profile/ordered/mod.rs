@@ -1,0 +1,229 @@
+//! States that need the order of time (class O): gaps between trades, P&L in its course, positions.
+//!
+//! Parallel workers and late rows deliver trades in no order. So while a profile is being aggregated the events are
+//! only collected ([`Log`]); the final function sorts them and folds them into one [`Fragment`]. Fragments of profiles
+//! that were stored are kept apart until then too. Fragments that do not overlap in time fold exactly; overlapping ones
+//! cannot (the trades inside are gone), and the state becomes [`Ordered::Overlap`]: its features are NULL with the
+//! reason `overlap` until the profile is rebuilt from trades. It never answers with a wrong number.
+//!
+//! Trades at the same microsecond are one event for gaps, P&L and loss chasing, as fills of one order are. For
+//! positions they are taken one after the other in an order that depends only on what they say, purchases first.
+//!
+//! Two fragments may meet in one instant. Gaps and P&L take it as one; positions and loss chasing would need to know
+//! which fills were whose, and become unknown.
+
+mod book;
+mod event;
+mod gaps;
+mod log;
+mod pnl;
+mod positions;
+#[cfg(test)]
+mod tests;
+
+use crate::error::Result;
+use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::money;
+pub use event::Event;
+use gaps::Gaps;
+pub use log::{Log, LOG_LIMIT};
+use pnl::{Chase, Pnl};
+use positions::{Figures, Positions};
+
+/// A stretch of time whose events are folded. Every sum is an integer, so folding is associative to the bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    first: i64,
+    gaps: Gaps,
+    pnl: Pnl,
+    /// `None` once two fragments met in one instant.
+    chase: Option<Chase>,
+    positions: Positions,
+}
+
+impl Fragment {
+    /// Fills of one instant, of which there is at least one. Their positions are for the caller to add.
+    fn instant(events: &[Event]) -> Self {
+        let (mut given, mut closes, mut pnl, mut notional) = (0, 0, 0i128, 0i128);
+        for event in events {
+            given += u64::from(event.pnl.is_some());
+            closes += u64::from(event.pnl.is_some_and(|p| p != 0));
+            pnl = pnl.saturating_add(event.pnl.unwrap_or(0));
+            notional = notional.saturating_add(event.notional.unwrap_or(0));
+        }
+        Fragment {
+            first: events[0].at,
+            gaps: Gaps::default(),
+            pnl: Pnl::instant(given, closes, pnl),
+            chase: Some(Chase::instant(notional, pnl)),
+            positions: Positions::Known(Figures::default()),
+        }
+    }
+
+    /// Time of the last event.
+    fn last(&self) -> i64 {
+        self.first.saturating_add_unsigned(self.gaps.sum)
+    }
+
+    /// Followed by `next`; `false`, and nothing done, where they overlap.
+    fn append(&mut self, next: &Fragment) -> bool {
+        if next.first < self.last() {
+            return false;
+        }
+        let gap = next.first.abs_diff(self.last());
+        let shared = gap == 0;
+        self.pnl.append(self.gaps.count > 0, &next.pnl, next.gaps.count > 0, shared);
+        self.positions.append(&next.positions, shared);
+        match (&mut self.chase, &next.chase) {
+            (Some(chase), Some(next)) if !shared => chase.append(next),
+            _ => self.chase = None,
+        }
+        if !shared {
+            self.gaps.push(gap);
+        }
+        self.gaps.append(&next.gaps);
+        true
+    }
+
+    fn write(&self, out: &mut impl Sink) {
+        out.i64(self.first);
+        self.gaps.write(out);
+        self.pnl.write(self.gaps.count > 0, out);
+        out.u8(u8::from(self.chase.is_some()));
+        if let Some(chase) = &self.chase {
+            chase.write(out);
+        }
+        self.positions.write(out);
+    }
+
+    fn read(r: &mut Reader) -> Result<Self> {
+        let first = r.i64()?;
+        let gaps = Gaps::read(r)?;
+        if first.checked_add_unsigned(gaps.sum).is_none() {
+            return Err(malformed("a fragment ends out of range"));
+        }
+        let pnl = Pnl::read(gaps.count > 0, r)?;
+        let chase = if r.below(2, "a flag")? == 1 { Some(Chase::read(r)?) } else { None };
+        Ok(Fragment { first, gaps, pnl, chase, positions: Positions::read(r)? })
+    }
+}
+
+/// What is known about the order of an account's trades.
+// There is one at a time, on the stack.
+#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    Whole(Fragment),
+    Overlap,
+}
+
+/// A feature, or the reason why it is NULL.
+pub type Value = std::result::Result<f64, &'static str>;
+
+/// Gaps needed for their distribution to mean anything.
+const MIN_GAPS: u64 = 10;
+
+const MICROSECONDS_PER_HOUR: f64 = 3.6e9;
+
+/// NULL for every feature: `overlap`. For those of positions: `missing:side` where no fill has an instrument, a side, a
+/// quantity and a notional; `open_position` where profiles were merged at a time at which something was open.
+impl Ordered {
+    fn fragment(&self) -> std::result::Result<&Fragment, &'static str> {
+        match self {
+            Ordered::Whole(fragment) => Ok(fragment),
+            Ordered::Overlap => Err("overlap"),
+        }
+    }
+
+    fn positions(&self) -> std::result::Result<&Figures, &'static str> {
+        self.fragment()?.positions.figures()
+    }
+
+    fn gaps(&self) -> std::result::Result<&Gaps, &'static str> {
+        let gaps = &self.fragment()?.gaps;
+        if gaps.count < MIN_GAPS {
+            return Err("too_few_trades");
+        }
+        Ok(gaps)
+    }
+
+    /// Finite-size burstiness of the gaps between trades, -1 to 1 (Kim and Jo 2016). `too_few_trades` below 10 gaps.
+    pub fn burstiness(&self) -> Value {
+        Ok(self.gaps()?.burstiness())
+    }
+
+    /// Correlation of a gap with the next one, -1 to 1 (Goh and Barabási 2008). `too_few_trades` below 10 gaps,
+    /// `undefined` where the gaps are all equal.
+    pub fn memory(&self) -> Value {
+        self.gaps()?.memory().ok_or("undefined")
+    }
+
+    /// Hours a position is held: its basis integrated over time / basis closed (Little's law). `no_closes`.
+    pub fn holding_hours(&self) -> Value {
+        let f = self.positions()?;
+        Ok(money::ratio(f.held, f.closed).ok_or("no_closes")? / MICROSECONDS_PER_HOUR)
+    }
+
+    /// Mean age in hours of what is closed, first in first out, weighted by its cost. `no_closes`.
+    pub fn holding_hours_fifo(&self) -> Value {
+        let f = self.positions()?;
+        Ok(money::ratio(f.aged, f.closed_fifo).ok_or("no_closes")? / MICROSECONDS_PER_HOUR)
+    }
+
+    /// Basis still open at the last fill / basis ever opened. `zero_volume`.
+    pub fn open_share(&self) -> Value {
+        let f = self.positions()?;
+        money::ratio(f.open, f.open.saturating_add(f.closed)).ok_or("zero_volume")
+    }
+
+    /// Fills that turn a long position into a short one or the reverse.
+    pub fn position_flips(&self) -> Value {
+        Ok(self.positions()?.flips as f64)
+    }
+
+    /// Share of the notional added to open positions that was added at a losing price. `zero_volume`: nothing added.
+    pub fn adding_to_losers(&self) -> Value {
+        let f = self.positions()?;
+        money::ratio(f.added_losing, f.added).ok_or("zero_volume")
+    }
+
+    /// Share of the notional of options sold that opens or increases a short position. `zero_volume`: none sold.
+    pub fn short_options_opened(&self) -> Value {
+        let f = self.positions()?;
+        money::ratio(f.sold_opening, f.sold).ok_or("zero_volume")
+    }
+
+    /// Disposition effect, -1 to 1: share of gains that are realised - share of losses that are (Odean 1998).
+    /// `no_closes` without a close at a gain or a loss, `undefined` where there never was a gain, or never a loss.
+    pub fn disposition(&self) -> Value {
+        let f = self.positions()?;
+        if f.gains == 0 && f.losses == 0 {
+            return Err("no_closes");
+        }
+        let share = |realised: u64, paper: u64| {
+            money::ratio(i128::from(realised), i128::from(realised) + i128::from(paper)).ok_or("undefined")
+        };
+        Ok(share(f.gains, f.paper_gains)? - share(f.losses, f.paper_losses)?)
+    }
+
+    /// Mean ln(notional of the next trade / of the close) after losing closes minus that after winning ones.
+    /// `missing:realised_pnl_usd`; `no_closes` while there is not one of each with a trade after it; `overlap` also
+    /// where profiles were merged that share an instant.
+    pub fn loss_chasing(&self) -> Value {
+        self.pnl()?;
+        self.fragment()?.chase.as_ref().ok_or("overlap")?.value().ok_or("no_closes")
+    }
+
+    /// Largest fall of the cumulated realised P&L, USD. `missing:realised_pnl_usd`.
+    pub fn pnl_drawdown_usd(&self) -> Value {
+        Ok(money::to_usd(self.pnl()?.drawdown()))
+    }
+
+    fn pnl(&self) -> std::result::Result<&Pnl, &'static str> {
+        let pnl = &self.fragment()?.pnl;
+        if pnl.given == 0 {
+            return Err("missing:realised_pnl_usd");
+        }
+        Ok(pnl)
+    }
+}

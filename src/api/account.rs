@@ -1,0 +1,176 @@
+//! The features of one account, as a model reads them: from its stored profiles, or its row of ready-made features.
+
+use crate::api::assign::built_in_values;
+use crate::api::catalogue::{self, Definition, Source};
+use crate::api::columns::as_text;
+use crate::api::passes::feature_array;
+use crate::api::sources::custom::Account;
+use crate::api::sources::reference::several;
+use crate::api::vector::Vector;
+use crate::api::window::Window;
+use crate::pg::datum;
+use crate::pg::error::{Failure, Result};
+use crate::pg::identity::SafePath;
+use crate::pg::spi::{self, raw, Params};
+use pgrx::pg_sys;
+use pgrx::PgSqlErrorCode;
+use segmentation::model::Model;
+
+/// What is known of an account.
+pub struct Known {
+    /// One value for each feature of the model, NaN where there is none
+    pub row: Vec<f64>,
+    /// Trades in the look-back; None for ready-made features
+    pub trades: Option<u64>,
+}
+
+impl Known {
+    /// `None` where nothing is known of the account. Without `as_of`: the instant of the last scoring, which for a watched
+    /// segmentation is the end of the last day with a profile, else that of the activation.
+    ///
+    /// Errors: 22023 for an `as_of` that is no UTC midnight, 0A000 for one with ready-made features, which have no past.
+    pub fn of(
+        definition: &Definition,
+        model: &Model,
+        account: pg_sys::Datum,
+        argument_type: pg_sys::Oid,
+        as_of: Option<i64>,
+    ) -> Result<Option<Known>> {
+        match definition.kind {
+            Source::Features if as_of.is_some() => Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+                format!("segmentation \"{}\" is made of ready-made features, which have no past", definition.name),
+            )
+            .hint("leave as_of out, or pass the features of that time to assign_segment")),
+            Source::Features => ready_made(definition, model, account, argument_type),
+            Source::Trades => {
+                let at = as_of.map_or_else(|| last_scoring(definition), |at| Ok(Some(at)))?;
+                let Some(at) = at else { return Ok(None) };
+                from_profiles(definition, model, account, argument_type, at)
+            }
+        }
+    }
+}
+
+/// The end of the last day with a profile that is not after today, or the instant that all accounts were scored at.
+fn last_scoring(definition: &Definition) -> Result<Option<i64>> {
+    let _path = SafePath::set();
+    if let (false, Some(at)) = (definition.watched, definition.scored_as_of) {
+        return Ok(Some(at));
+    }
+    end_of_last_day(definition)
+}
+
+/// The end of the last UTC day with a profile that is not after today.
+pub fn end_of_last_day(definition: &Definition) -> Result<Option<i64>> {
+    let Some(profiles) = definition.profiles()? else { return Ok(None) };
+    let sql = format!(
+        "SELECT pg_catalog.timezone('UTC', (pg_catalog.max(start) + 1)::timestamp) FROM {}
+         WHERE span = 1 AND start > date '-infinity' AND start <= segmentation.utc_day(pg_catalog.transaction_timestamp())",
+        profiles.quoted()
+    );
+    spi::read(&sql, &[], |r| Ok(r.raw(0, 1).map(|d| d.value() as i64)))
+}
+
+fn from_profiles(
+    definition: &Definition,
+    model: &Model,
+    account: pg_sys::Datum,
+    argument_type: pg_sys::Oid,
+    as_of: i64,
+) -> Result<Option<Known>> {
+    let window = Window::ending(as_of, model.provenance.lookback.as_deref())?;
+    let Some(profile) = past_profile(definition, account, argument_type, window)? else { return Ok(None) };
+    let vector = Vector::of_stored_model(model, definition)?;
+    let mut names: Vec<&str> = vector.built_in.iter().map(String::as_str).collect();
+    names.push("trades");
+    let mut row = built_in_values(&profile, &names, Some(as_of), model.provenance.market.as_ref())?;
+    let trades = row.pop().filter(|n| *n >= 0.0).map(|n| n as u64);
+    row.extend(own_features(definition, &vector, account, argument_type)?);
+    Ok(Some(Known { row, trades }))
+}
+
+fn past_profile(
+    definition: &Definition,
+    account: pg_sys::Datum,
+    argument_type: pg_sys::Oid,
+    window: Window,
+) -> Result<Option<Vec<u8>>> {
+    let Some(table) = definition.profiles()? else { return Ok(None) };
+    let functions = catalogue::function_schema()?;
+    let _path = SafePath::set();
+    let sql = format!(
+        "SELECT {functions}.rollup(p.profile) FROM {} p WHERE p.account = {} AND {}",
+        table.quoted(),
+        key_sql(definition, argument_type, "$1"),
+        window.condition()
+    );
+    spi::read(&sql, &[raw(argument_type, Some(account))], |r| Ok(r.bytes(0, 1).map(<[u8]>::to_vec)))
+}
+
+/// The user's own features of an account, as they are now: attributes have no past.
+fn own_features(
+    definition: &Definition,
+    vector: &Vector,
+    account: pg_sys::Datum,
+    argument_type: pg_sys::Oid,
+) -> Result<Vec<f64>> {
+    let mut params = Params::default();
+    let key = key_sql(definition, argument_type, &params.add(raw(argument_type, Some(account))));
+    let row = Account { alias: "k", column: "account", type_oid: definition.key_type };
+    let _path = SafePath::set();
+    let (Some((array, join)), Some(opened)) = (vector.custom_sql(&row, &mut params)?, vector.attributes()) else {
+        return Ok(Vec::new());
+    };
+    let text = as_text("k", "account", definition.key_type);
+    let sql = format!("SELECT {array}, {text} FROM (SELECT {key} AS account) k{join}");
+    spi::read(&sql, params.args(), |r| {
+        if r.len() > 1 {
+            return Err(several(opened, "account", &r.text(0, 2).unwrap_or_default()));
+        }
+        let mut row = Vec::new();
+        if let Some(array) = r.raw(0, 1) {
+            datum::float_array(array, &mut row)?;
+        }
+        Ok(row)
+    })
+}
+
+fn ready_made(
+    definition: &Definition,
+    model: &Model,
+    account: pg_sys::Datum,
+    argument_type: pg_sys::Oid,
+) -> Result<Option<Known>> {
+    let source = definition.source()?;
+    let names: Vec<String> = model.feature_names().iter().map(|n| n.to_string()).collect();
+    let _path = SafePath::set();
+    let sql = format!(
+        "SELECT {} FROM {} t WHERE t.{} = {}",
+        feature_array(&names, &source)?,
+        source.quoted(),
+        spi::quote(&definition.account),
+        key_sql(definition, argument_type, "$1")
+    );
+    spi::read(&sql, &[raw(argument_type, Some(account))], |r| {
+        if r.len() > 1 {
+            return Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_CARDINALITY_VIOLATION,
+                format!("\"{}\" has several rows for one account", source.name),
+            )
+            .hint("ready-made features have one row an account"));
+        }
+        let Some(array) = (r.len() > 0).then(|| r.raw(0, 1)).flatten() else { return Ok(None) };
+        let mut row = Vec::new();
+        datum::float_array(array, &mut row)?;
+        Ok(Some(Known { row, trades: None }))
+    })
+}
+
+/// The account that was asked for as the key's type; through text where the types differ, as for the look-up without
+/// as_of.
+fn key_sql(definition: &Definition, argument_type: pg_sys::Oid, parameter: &str) -> String {
+    let same = datum::base_type(argument_type) == datum::base_type(definition.key_type);
+    let cast = if same { "" } else { "::text" };
+    format!("{parameter}{cast}::{}", datum::sql_type(definition.key_type))
+}

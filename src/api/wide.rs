@@ -1,0 +1,185 @@
+//! `segmentation_features`: every feature of every account as one row, straight from the source tables.
+
+use crate::api::catalogue::{self, Definition, Source};
+use crate::api::passes::{low_day, Passes};
+use crate::api::population::{top_sql, volume_sql};
+use crate::api::sources::custom::{self, Account};
+use crate::api::sources::masters::{self, Masters};
+use crate::api::sources::snapshots::assumptions;
+use crate::api::sources::{Role, Sources};
+use crate::api::vector::declared;
+use crate::pg::call::{Call, RowSink};
+use crate::pg::datum::{self, Cell};
+use crate::pg::error::{Failure, Result};
+use crate::pg::identity::{SafePath, Setting};
+use crate::pg::relation::Relation;
+use crate::pg::spi::{self, arg, maybe, time, Params};
+use crate::sql_function;
+use pgrx::{pg_sys, PgSqlErrorCode};
+use segmentation::profile::features::index_of;
+use segmentation::profile::FEATURES;
+use segmentation::statistics::appetite::{risk_appetite_index, TERMS};
+
+sql_function!("segmentation_wide", 3, wide);
+
+fn wide(call: &Call) -> Result<()> {
+    let definition = catalogue::resolve(call.text(0)?)?;
+    definition.check_reader()?;
+    if definition.kind == Source::Features {
+        return Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            format!("segmentation \"{}\" is made of ready-made features", definition.name),
+        )
+        .hint("they are in its table"));
+    }
+    let (_path, _plain) = (SafePath::set(), Setting::interpreted());
+    let sources = Sources::of(&definition.name)?;
+    let masters = match call.text(2)?.unwrap_or("account") {
+        "account" => None,
+        "master" => Some(masters::open(&sources)?),
+        other => {
+            return Err(Failure::invalid(format!("level \"{other}\" is not known")).hint("levels are account, master"))
+        }
+    };
+    let source = definition.source()?;
+    let as_of = match call.i64(1) {
+        Some(i64::MAX | i64::MIN) => {
+            return Err(
+                Failure::invalid("as_of must be finite").hint("leave it out for the end of the last day with a trade")
+            )
+        }
+        Some(at) => Some(at),
+        None => end_of_last_day(&definition, &sources, &source)?,
+    };
+    let mut sink = RowSink::new(call)?;
+    let Some(as_of) = as_of else { return Ok(()) };
+    let (sql, params) = statement(&definition, &sources, &source, masters.as_ref(), as_of)?;
+    spi::read(&sql, params.args(), |rows| push(rows, &mut sink))
+}
+
+/// The end of the last UTC day, not after today, with a trade or a snapshot: what a fit would take. `None` without any.
+fn end_of_last_day(definition: &Definition, sources: &Sources, source: &Relation) -> Result<Option<i64>> {
+    let pass = crate::api::sources::trades::Pass::new(definition, sources, source)?;
+    let (account, at) = (pass.account(definition)?, pass.executed_at(definition)?);
+    let known = "segmentation.utc_day(pg_catalog.transaction_timestamp())";
+    let mut days = format!(
+        "SELECT segmentation.utc_day({at}) AS day FROM {} t WHERE {account} IS NOT NULL AND segmentation.utc_day({at}) <= {known}",
+        source.quoted()
+    );
+    if let Some(opened) = sources.open(Role::Snapshots)? {
+        let at = opened.sql("s", "taken_at").unwrap_or_else(|| "NULL::timestamptz".into());
+        days += &format!(
+            " UNION ALL SELECT segmentation.utc_day({at}) FROM {} s WHERE segmentation.utc_day({at}) <= {known}",
+            opened.relation.quoted()
+        );
+    }
+    let sql = format!(
+        "SELECT pg_catalog.timezone('UTC', (pg_catalog.max(d.day) + 1)::timestamp) FROM ({days}) d
+         WHERE d.day > date '-infinity'"
+    );
+    spi::read(&sql, &[], |r| Ok(r.raw(0, 1).map(|d| d.value() as i64)))
+}
+
+/// Rows (account text, all features but those over the population, custom jsonb) of accounts that traded in the look-back
+/// before `as_of`.
+fn statement(
+    definition: &Definition,
+    sources: &Sources,
+    source: &Relation,
+    masters: Option<&Masters>,
+    as_of: i64,
+) -> Result<(String, Params)> {
+    let functions = catalogue::function_schema()?;
+    let mut params = Params::default();
+    let at = params.add(time(Some(as_of)));
+    let low = low_day(&at, definition.lookback.as_deref(), &mut params);
+    let since = format!("pg_catalog.timezone('UTC', ({low})::timestamp)");
+    let executed_at = crate::api::sources::trades::Pass::new(definition, sources, source)?.executed_at(definition)?;
+    let condition = format!("{executed_at} >= {since} AND {executed_at} < {at}");
+    let passes = Passes::of_rows(definition, sources, source, &condition, &params)?;
+    let profiles = passes.over(masters, &condition, &since, &at, &mut params)?;
+    let names: Vec<String> = FEATURES.iter().map(|f| f.name.to_string()).collect();
+    let names = params.add(arg(names));
+    let assumed = assumptions(sources, as_of)?;
+    let figures = [assumed.expected_return, assumed.volatility, assumed.risk_free].map(|v| params.add(maybe(v)));
+
+    let attributes = declared(sources);
+    let (mut object, mut join) = ("NULL::jsonb".to_string(), String::new());
+    if let Some(opened) = sources.open(Role::Attributes)? {
+        custom::check_one_row(&opened, None, &[])?;
+        let type_oid = if masters.is_some() { pg_sys::TEXTOID } else { definition.key_type };
+        object = custom::object(&opened, "a", &attributes)?;
+        // An account that the relation does not have has no object.
+        object = format!("CASE WHEN a.{} IS NOT NULL THEN {object} END", spi::quote(&opened.required("account")?.name));
+        join = custom::join(&opened, "a", &Account { alias: "w", column: "account", type_oid })?;
+    }
+    let text = match masters {
+        Some(_) => "w.account".to_string(),
+        None => crate::api::columns::as_text("w", "account", definition.key_type),
+    };
+    let order = format!("({text}) COLLATE pg_catalog.\"C\"");
+    let sql = format!(
+        "WITH p AS MATERIALIZED ({profiles}),
+         m AS MATERIALIZED (SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+           'venue_volume_usd', nullif(({volume}), 0),
+           'top_underlyings', (SELECT pg_catalog.jsonb_agg(k.key) FROM ({top}) k),
+           'expected_return', {expected}::float8, 'volatility', {volatility}::float8, 'risk_free', {risk_free}::float8)) AS market)
+         SELECT f.account, f.v, f.own
+         FROM (SELECT {text} AS account, {object} AS own,
+                      {functions}.feature_vector(w.profile, {names}, {at}, (SELECT m.market FROM m)) AS v
+               FROM p w{join} OFFSET 0) f
+         WHERE f.v[{trades}] > 0
+         ORDER BY f.account COLLATE pg_catalog.\"C\"",
+        trades = index_of("trades").map_or(1, |i| i + 1),
+        volume = volume_sql(&functions, "p", &order, &at),
+        top = top_sql(&functions, "p", &order),
+        expected = figures[0],
+        volatility = figures[1],
+        risk_free = figures[2],
+    );
+    Ok((sql, params))
+}
+
+fn push(rows: &spi::Rows, sink: &mut RowSink) -> Result<()> {
+    let place = |name: &str| index_of(name);
+    let mut columns: Vec<Vec<Option<f64>>> = vec![Vec::with_capacity(rows.len()); TERMS.len()];
+    let mut row = Vec::new();
+    for i in 0..rows.len() {
+        if i % 10_000 == 0 {
+            pgrx::check_for_interrupts!();
+        }
+        read_row(rows, i, &mut row)?;
+        let value = |name: &str| place(name).map(|p| row[p]).filter(|v| v.is_finite());
+        for ((term, _), column) in TERMS.iter().zip(&mut columns) {
+            let declared = if *term == "effective_leverage_p95" { value("declared_leverage_p95") } else { None };
+            column.push(value(term).or(declared));
+        }
+    }
+    let index = risk_appetite_index(&std::array::from_fn(|t| columns[t].as_slice()));
+    drop(columns);
+    let appetite = place("risk_appetite_index");
+    for (i, found) in index.iter().enumerate() {
+        if i % 10_000 == 0 {
+            pgrx::check_for_interrupts!();
+        }
+        read_row(rows, i, &mut row)?;
+        let number = |v: f64| if v.is_nan() { Cell::Null } else { Cell::Float(v) };
+        let mut cells = Vec::with_capacity(row.len() + 2);
+        cells.push(Cell::option(rows.raw(i, 1), Cell::Raw));
+        for (p, &v) in row.iter().enumerate() {
+            cells.push(if Some(p) == appetite { Cell::option(found.index, Cell::Float) } else { number(v) });
+        }
+        cells.push(Cell::option(rows.raw(i, 3), Cell::Raw));
+        sink.push(cells);
+    }
+    Ok(())
+}
+
+fn read_row(rows: &spi::Rows, i: usize, row: &mut Vec<f64>) -> Result<()> {
+    match rows.raw(i, 2) {
+        Some(array) => datum::float_array(array, row)?,
+        None => row.clear(),
+    }
+    row.resize(FEATURES.len(), f64::NAN);
+    Ok(())
+}
