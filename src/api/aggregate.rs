@@ -4,8 +4,10 @@ use crate::pg::alloc::PgAlloc;
 use crate::pg::call::{Call, Raw};
 use crate::pg::datum::varlena;
 use crate::pg::error::Result;
+use crate::pg::queue;
 use crate::pg::state::{self, Working};
 use crate::sql_function;
+use segmentation::profile::fill::Fill;
 use segmentation::profile::State;
 
 sql_function!("segmentation_profile_add", 2, profile_add);
@@ -17,18 +19,29 @@ sql_function!("segmentation_profile_deserialize", 2, deserialize);
 sql_function!("segmentation_profile_final", 1, finish);
 
 /// A NULL trade or profile is none: over nothing but NULLs the state stays NULL, and so does the answer.
+fn unchanged(call: &Call) -> Result<Option<Raw>> {
+    call.aggregate_context()?;
+    Ok(call.raw(0).map(Raw))
+}
+
 fn add(call: &Call, f: impl FnOnce(&mut State<PgAlloc>, &[u8]) -> segmentation::Result<()>) -> Result<Option<Raw>> {
-    let Some(bytes) = call.bytes(1) else {
-        call.aggregate_context()?;
-        return Ok(call.raw(0).map(Raw));
-    };
+    let Some(bytes) = call.bytes(1) else { return unchanged(call) };
     let (state, raw) = state::current(call)?;
     f(state, bytes)?;
     Ok(Some(raw))
 }
 
 fn profile_add(call: &Call) -> Result<Option<Raw>> {
-    add(call, |state, bytes| state.add_trade(bytes))
+    let Some(bytes) = call.bytes(1) else { return unchanged(call) };
+    let mut fill = Fill::default();
+    match fill.read_trade(bytes)? {
+        Ok(()) => queue::push(call, &fill).map(Some),
+        Err(reason) => {
+            let (state, raw) = state::current(call)?;
+            state.reject(reason as usize, 1);
+            Ok(Some(raw))
+        }
+    }
 }
 
 fn profile_add_snapshot(call: &Call) -> Result<Option<Raw>> {

@@ -6,7 +6,7 @@ use crate::pg::error::Result;
 use crate::sql_function;
 use segmentation::profile::days::day_of;
 use segmentation::profile::numeric;
-use segmentation::profile::trade::{parse_option_type, parse_side, with_mark, Mark, Num, Text, Trade};
+use segmentation::profile::trade::{parse_option_type, parse_side, with_mark, Mark, Num, Numbers, Text, NUMS, TEXTS};
 use std::cell::RefCell;
 
 sql_function!("segmentation_trade_float8", ARGUMENTS, trade_float8);
@@ -26,43 +26,57 @@ const IS_LIQUIDATION: usize = 26;
 const IS_TOXIC: usize = 40;
 const IS_SELF_TRADE: usize = 41;
 
-/// The five amounts that are numeric in the numeric overload.
-const AMOUNTS: [(usize, Num); 5] =
-    [(1, Num::Quantity), (2, Num::Price), (5, Num::NotionalUsd), (6, Num::QuoteUsd), (7, Num::FeeUsd)];
-
-const NUMBERS: [(usize, Num); 18] = [
+/// The number arguments, in the order of [`Num`]: that of their bytes. The first five are amounts, numeric in the numeric
+/// overload; an expiry is an instant.
+const NUMBERS: [(usize, Num); NUMS] = [
+    (1, Num::Quantity),
+    (2, Num::Price),
+    (5, Num::NotionalUsd),
+    (6, Num::QuoteUsd),
+    (7, Num::FeeUsd),
     (16, Num::ContractSize),
     (18, Num::Strike),
+    (EXPIRY, Num::Expiry),
     (21, Num::UnderlyingPrice),
     (22, Num::ImpliedVolatility),
     (23, Num::TokenFactor),
     (24, Num::Leverage),
     (25, Num::RealisedPnlUsd),
     (29, Num::Mid),
-    (30, Num::Mid1m),
-    (31, Num::Mid5m),
-    (32, Num::UnderlyingReturn1d),
     (33, Num::Mid1s),
     (34, Num::Mid10s),
+    (30, Num::Mid1m),
+    (31, Num::Mid5m),
     (35, Num::Mid1h),
     (36, Num::UnderlyingReturn1h),
+    (32, Num::UnderlyingReturn1d),
     (37, Num::UnderlyingReturn7d),
     (38, Num::OwnFlowUsd),
     (39, Num::OthersFlowUsd),
 ];
+const AMOUNTS: usize = 5;
 
-const TEXTS: [(usize, Text); 10] = [
+/// The text arguments, in the order of [`Text`].
+const TEXT_ARGUMENTS: [(usize, Text); TEXTS] = [
     (4, Text::Instrument),
-    (9, Text::TradeId),
-    (10, Text::OrderId),
-    (11, Text::Counterparty),
     (12, Text::Underlying),
-    (13, Text::Kind),
     (14, Text::Venue),
     (15, Text::Collateral),
+    (10, Text::OrderId),
+    (11, Text::Counterparty),
+    (13, Text::Kind),
     (27, Text::OrderType),
     (28, Text::ComboId),
+    (9, Text::TradeId),
 ];
+
+const _: () = {
+    let mut i = 0;
+    while i < NUMS {
+        assert!(NUMBERS[i].1 as usize == i && (i >= TEXTS || TEXT_ARGUMENTS[i].1 as usize == i));
+        i += 1;
+    }
+};
 
 fn trade_float8(call: &Call) -> Result<Option<Raw>> {
     trade(call, |i| call.f64(i))
@@ -72,29 +86,25 @@ fn trade_numeric(call: &Call) -> Result<Option<Raw>> {
     trade(call, |i| call.bytes(i).map(numeric::to_f64))
 }
 
+#[inline]
 fn trade(call: &Call, amount: impl Fn(usize) -> Option<f64>) -> Result<Option<Raw>> {
-    let mut t = Trade { executed_at: call.i64(EXECUTED_AT), ..Trade::default() };
-    for (i, field) in AMOUNTS {
-        if let Some(v) = amount(i) {
-            t.set(field, v);
-        }
+    let mut numbers = Numbers::new(call.i64(EXECUTED_AT));
+    for (i, (argument, field)) in NUMBERS.into_iter().enumerate() {
+        let value = match field {
+            // An expiry that never comes is none.
+            Num::Expiry => call.i64(argument).filter(|&at| at != i64::MAX && at != i64::MIN).map(|at| at as f64),
+            _ if i < AMOUNTS => amount(argument),
+            _ => call.f64(argument),
+        };
+        numbers.put(i, value);
     }
-    for (i, field) in NUMBERS {
-        if let Some(v) = call.f64(i) {
-            t.set(field, v);
-        }
-    }
-    // An expiry that never comes is none.
-    if let Some(v) = call.i64(EXPIRY).filter(|&at| at != i64::MAX && at != i64::MIN) {
-        t.set(Num::Expiry, v as f64);
-    }
-    for (i, field) in TEXTS {
-        if let Some(v) = call.text(i)? {
-            t.set_text(field, v);
-        }
+    let mut texts = [None; TEXTS];
+    for (text, (argument, _)) in texts.iter_mut().zip(TEXT_ARGUMENTS) {
+        *text = call.text(argument)?;
     }
     let side = call.text(SIDE)?.map(parse_side).transpose()?;
     let option_type = call.text(OPTION_TYPE)?.map(parse_option_type).transpose()?;
+    let mut marks = 0;
     for (mark, value) in [
         (Mark::Side, side),
         (Mark::Maker, call.bool(IS_MAKER)),
@@ -104,11 +114,11 @@ fn trade(call: &Call, amount: impl Fn(usize) -> Option<f64>) -> Result<Option<Ra
         (Mark::Toxic, call.bool(IS_TOXIC)),
         (Mark::SelfTrade, call.bool(IS_SELF_TRADE)),
     ] {
-        t.marks = with_mark(t.marks, mark, value);
+        marks = with_mark(marks, mark, value);
     }
     SCRATCH.with_borrow_mut(|bytes| {
         bytes.clear();
-        t.encode(bytes)?;
+        numbers.encode(marks, &texts, bytes)?;
         Ok(Some(Raw(varlena(bytes))))
     })
 }

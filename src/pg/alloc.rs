@@ -22,6 +22,11 @@ impl PgAlloc {
         PgAlloc(context)
     }
 
+    /// The memory context.
+    pub fn context(&self) -> pg_sys::MemoryContext {
+        self.0
+    }
+
     fn raw(&self, size: usize) -> Result<NonNull<u8>, AllocError> {
         // SAFETY: the context is alive by the promise of `new`; a failure is raised as an ERROR and unwinds.
         let at = unsafe { pg_sys::MemoryContextAllocHuge(self.0, size) };

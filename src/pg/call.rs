@@ -119,6 +119,7 @@ impl Call {
     }
 
     /// The argument as it came, `None` for NULL.
+    #[inline(always)]
     pub fn raw(&self, i: usize) -> Option<pg_sys::Datum> {
         // SAFETY: `run` checked that there are as many arguments as the function declares, and each function asks only
         // for those.
@@ -152,19 +153,23 @@ impl Call {
         self.raw(i).and_then(|d| unsafe { T::from_datum(d, false) })
     }
 
+    #[inline(always)]
     pub fn f64(&self, i: usize) -> Option<f64> {
         self.raw(i).map(|d| f64::from_bits(d.value() as u64))
     }
 
+    #[inline(always)]
     pub fn i64(&self, i: usize) -> Option<i64> {
         self.raw(i).map(|d| d.value() as i64)
     }
 
+    #[inline(always)]
     pub fn bool(&self, i: usize) -> Option<bool> {
         self.raw(i).map(|d| d.value() & 1 == 1)
     }
 
     /// The bytes of a varlena argument, without its header.
+    #[inline(always)]
     pub fn bytes(&self, i: usize) -> Option<&[u8]> {
         // SAFETY: functions ask this only of arguments declared with a varlena type; the bytes live as long as the
         // call's memory context, which is longer than `self`.
@@ -172,6 +177,7 @@ impl Call {
     }
 
     /// A text argument. 22021 where the database is not in UTF-8 and the text does not happen to be ASCII.
+    #[inline(always)]
     pub fn text(&self, i: usize) -> Result<Option<&str>> {
         self.bytes(i).map(datum::utf8).transpose()
     }

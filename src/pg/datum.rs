@@ -3,6 +3,7 @@
 use crate::pg::error::{Failure, Result};
 use pgrx::{pg_sys, IntoDatum, PgSqlErrorCode};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// A value of a result row.
 #[derive(Clone, Debug)]
@@ -49,6 +50,7 @@ impl Cell {
 ///
 /// # Safety
 /// `datum` must be a varlena; the result lives as long as the datum's memory and the current memory context.
+#[inline(always)]
 pub unsafe fn payload<'a>(datum: pg_sys::Datum) -> &'a [u8] {
     // SAFETY: a varlena by the promise above. A plain or short one is read in place without calling PostgreSQL: this
     // runs several times a row. A compressed or toasted one is detoasted.
@@ -93,6 +95,7 @@ pub fn varlena(bytes: &[u8]) -> pg_sys::Datum {
 }
 
 /// Text in a database that is not UTF-8 cannot be read as such, unless it is ASCII.
+#[inline(always)]
 pub fn utf8(bytes: &[u8]) -> Result<&str> {
     if database_is_utf8() {
         // SAFETY: PostgreSQL checks every text against the database's encoding when it comes in.
@@ -109,17 +112,21 @@ pub fn checked_utf8(bytes: &[u8]) -> Result<&str> {
     })
 }
 
-/// A backend stays with its database, so its encoding is asked for once.
+/// A backend stays with its database, so its encoding is asked for once. Not a thread-local variable: a library's cost a
+/// call for each look, and this is asked for every text of every row.
+#[inline(always)]
 fn database_is_utf8() -> bool {
-    thread_local! {
-        static UTF8: std::cell::Cell<Option<bool>> = const { std::cell::Cell::new(None) };
-    }
-    UTF8.get().unwrap_or_else(|| {
+    const UNKNOWN: i32 = -1;
+    static ENCODING: AtomicI32 = AtomicI32::new(UNKNOWN);
+    #[cold]
+    fn ask() -> i32 {
         // SAFETY: reads a variable of the backend.
-        let answer = unsafe { pg_sys::GetDatabaseEncoding() } == pg_sys::pg_enc::PG_UTF8 as i32;
-        UTF8.set(Some(answer));
-        answer
-    })
+        let encoding = unsafe { pg_sys::GetDatabaseEncoding() };
+        ENCODING.store(encoding, Ordering::Relaxed);
+        encoding
+    }
+    let encoding = ENCODING.load(Ordering::Relaxed);
+    (if encoding == UNKNOWN { ask() } else { encoding }) == pg_sys::pg_enc::PG_UTF8 as i32
 }
 
 /// The value of a type's input function for a text.

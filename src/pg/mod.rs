@@ -7,6 +7,7 @@ pub mod error;
 pub mod identity;
 pub mod lookup;
 pub mod memo;
+pub mod queue;
 pub mod relation;
 pub mod settings;
 pub mod spi;

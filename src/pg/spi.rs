@@ -9,7 +9,7 @@ use crate::pg::error::{Failure, Result};
 use crate::pg::identity::SafePath;
 use crate::pg::trigger;
 use pgrx::{pg_sys, FromDatum, IntoDatum, PgSqlErrorCode};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A query parameter.
 #[derive(Clone, Copy)]
@@ -165,9 +165,9 @@ fn check(status: i32, sql: &str) -> Result<()> {
     Ok(())
 }
 
-thread_local! {
-    static WRITERS: Cell<u32> = const { Cell::new(0) };
-}
+/// Writers of this backend that are at work. A backend has one thread that calls PostgreSQL; an atomic because it costs less
+/// than a library's thread-local variable, and each call of each of our functions looks at it.
+static WRITERS: AtomicU32 = AtomicU32::new(0);
 
 /// Until dropped, [`read`] sees what this statement wrote, and what others committed while it waited for a lock. For
 /// functions that write; those that only read keep the snapshot of the query that calls them.
@@ -183,14 +183,14 @@ impl Writer {
     }
 
     pub fn begin() -> Self {
-        WRITERS.set(WRITERS.get() + 1);
+        WRITERS.fetch_add(1, Ordering::Relaxed);
         Writer(())
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        WRITERS.set(WRITERS.get() - 1);
+        WRITERS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -200,20 +200,24 @@ pub struct Outside(u32);
 
 impl Outside {
     pub fn of_writers() -> Self {
-        Outside(WRITERS.replace(0))
+        let writers = WRITERS.load(Ordering::Relaxed);
+        if writers != 0 {
+            WRITERS.store(0, Ordering::Relaxed);
+        }
+        Outside(writers)
     }
 }
 
 impl Drop for Outside {
     fn drop(&mut self) {
-        WRITERS.set(self.0);
+        WRITERS.store(self.0, Ordering::Relaxed);
     }
 }
 
 /// Runs a query that changes nothing, under the current snapshot (but see [`Writer`]). Works on a standby and in a
 /// parallel worker.
 pub fn read<T>(sql: &str, args: &[Arg], then: impl FnOnce(&Rows) -> Result<T>) -> Result<T> {
-    execute(sql, args, WRITERS.get() == 0, then)
+    execute(sql, args, WRITERS.load(Ordering::Relaxed) == 0, then)
 }
 
 /// Runs a query under a new snapshot that sees what was written before; in the order of the calls.

@@ -3,6 +3,7 @@
 use crate::pg::alloc::PgAlloc;
 use crate::pg::call::{Call, Raw};
 use crate::pg::error::Result;
+use crate::pg::queue;
 use pgrx::pg_sys;
 use segmentation::profile::State;
 
@@ -30,16 +31,10 @@ fn place(context: pg_sys::MemoryContext, value: Working) -> *mut Working {
 // The state is PostgreSQL's, not part of the call.
 #[allow(clippy::mut_from_ref)]
 pub fn current(call: &Call) -> Result<(&mut State<PgAlloc>, Raw)> {
-    // SAFETY: the first argument is NULL or what an earlier call of these functions returned: PostgreSQL makes no other
-    // values of type internal, and lets no one pass one by hand. The context outlives the state.
+    queue::drain()?;
+    let at = place_of(call)?;
+    // SAFETY: a state that lives as long as the aggregate's context, which outlives the call.
     unsafe {
-        let at = match call.raw(0) {
-            Some(datum) => datum.cast_mut_ptr::<Working>(),
-            None => {
-                let context = call.aggregate_context()?;
-                place(context, Working::State(State::new(PgAlloc::new(context))))
-            }
-        };
         if let Working::Packed(bytes) = *at {
             let mut state = State::new(PgAlloc::new(call.aggregate_context()?));
             state.absorb(bytes)?;
@@ -52,10 +47,22 @@ pub fn current(call: &Call) -> Result<(&mut State<PgAlloc>, Raw)> {
     }
 }
 
+/// Where the first argument's state is, made if there is none. One that is there already is not looked at.
+pub(super) fn place_of(call: &Call) -> Result<*mut Working> {
+    if let Some(datum) = call.raw(0) {
+        return Ok(datum.cast_mut_ptr::<Working>());
+    }
+    let context = call.aggregate_context()?;
+    queue::forget_with(context);
+    // SAFETY: the context outlives the state, which lives in it.
+    Ok(unsafe { place(context, Working::State(State::new(PgAlloc::new(context)))) })
+}
+
 /// An argument of type `internal` that is one of our states. Only inside an aggregate, where PostgreSQL guarantees it.
 #[allow(clippy::mut_from_ref)]
 pub fn argument(call: &Call, i: usize) -> Result<Option<&mut Working>> {
     call.aggregate_context()?;
+    queue::drain()?;
     // SAFETY: as above.
     Ok(call.raw(i).map(|d| unsafe { &mut *d.cast_mut_ptr::<Working>() }))
 }

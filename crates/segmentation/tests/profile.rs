@@ -255,9 +255,11 @@ proptest! {
         let as_of = 91 * DAY + 5;
         let got = values(&mut one_pass(&rows), Some(as_of), None);
         let n = rows.len() as f64;
+        // Amounts are rounded to 1e-9 USD and summed exactly: fees of both signs may cancel to almost nothing.
         let usd = |r: &Row| r.quantity * r.price;
-        let volume: f64 = rows.iter().map(usd).sum();
-        let sum_if = |f: &dyn Fn(&Row) -> Option<f64>| rows.iter().filter_map(f).sum::<f64>();
+        let exact = |amounts: &mut dyn Iterator<Item = f64>| amounts.map(|x| (x * 1e9).round() as i128).sum::<i128>() as f64 / 1e9;
+        let volume = exact(&mut rows.iter().map(usd));
+        let sum_if = |f: &dyn Fn(&Row) -> Option<f64>| exact(&mut rows.iter().filter_map(f));
         let mut want: BTreeMap<&str, Option<f64>> = BTreeMap::new();
         want.insert("volume_usd", Some(volume));
         want.insert("trades", Some(n));
@@ -271,8 +273,9 @@ proptest! {
         want.insert("instruments", Some(rows.iter().map(|r| r.instrument).collect::<BTreeSet<_>>().len() as f64));
         let mut by: BTreeMap<u16, f64> = BTreeMap::new();
         rows.iter().for_each(|r| *by.entry(r.instrument).or_default() += usd(r));
-        want.insert("hhi", Some(by.values().map(|v| (v / volume) * (v / volume)).sum()));
-        want.insert("entropy", Some(by.values().filter(|&&v| v > 0.0).map(|v| -(v / volume) * (v / volume).ln()).sum()));
+        let shares: Vec<f64> = by.values().filter(|&&v| v > 0.0).map(|v| v / volume).collect();
+        want.insert("hhi", (volume > 0.0).then(|| shares.iter().map(|w| w * w).sum()));
+        want.insert("entropy", (volume > 0.0).then(|| shares.iter().map(|w| -w * w.ln()).sum()));
         let mut hours = [0.0f64; 24];
         rows.iter().for_each(|r| hours[(r.at / 3_600_000_000 % 24) as usize] += 1.0);
         want.insert("hour_entropy", Some(

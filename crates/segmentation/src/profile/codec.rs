@@ -85,25 +85,6 @@ impl Sink for std::vec::Vec<u8> {
     }
 }
 
-/// Writes into bytes that are there already; what does not fit is a bug of the caller, and a panic.
-pub struct Slice<'a> {
-    bytes: &'a mut [u8],
-    pub written: usize,
-}
-
-impl<'a> Slice<'a> {
-    pub fn new(bytes: &'a mut [u8]) -> Self {
-        Slice { bytes, written: 0 }
-    }
-}
-
-impl Sink for Slice<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.bytes[self.written..self.written + bytes.len()].copy_from_slice(bytes);
-        self.written += bytes.len();
-    }
-}
-
 /// Reads what a [`Sink`] wrote; every short or overlong piece is an `InvalidBinary` error.
 pub struct Reader<'a> {
     bytes: &'a [u8],
@@ -195,6 +176,11 @@ impl<'a> Reader<'a> {
         let power = power.ok_or_else(|| malformed("a decimal is out of range"))?;
         let zigzag = coded >> 4;
         Ok(((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)) as f64 / power)
+    }
+
+    /// What has not been read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes
     }
 
     pub fn is_empty(&self) -> bool {

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
 use crate::profile::money;
-use crate::profile::symbol::{self, key40, read_key40, write_key40};
+use crate::profile::symbol::{self, key40};
 use crate::profile::trade::{self, Head, Mark, Num, Text, MARK_BITS, NUMS, SYMBOLS, TEXTS};
 
 /// Kind of instrument. `Other` is any kind given that is none of the five.
@@ -21,6 +21,15 @@ pub const KINDS: usize = 6;
 
 /// The kind a venue's word means, in any case; words not listed are [`Kind::Other`].
 pub fn parse_kind(text: &[u8]) -> Kind {
+    // Our own names first: this runs once a row.
+    match text {
+        b"spot" => return Kind::Spot,
+        b"perpetual" => return Kind::Perpetual,
+        b"option" => return Kind::Option,
+        b"future" => return Kind::Future,
+        b"leveraged_token" => return Kind::LeveragedToken,
+        _ => (),
+    }
     let is = |words: &[&str]| words.iter().any(|w| text.trim_ascii().eq_ignore_ascii_case(w.as_bytes()));
     if is(&["spot"]) {
         Kind::Spot
@@ -39,7 +48,7 @@ pub fn parse_kind(text: &[u8]) -> Kind {
 
 /// Whether a venue's word for an order type means a stop order: it contains "stop", in any case.
 fn is_stop(text: &[u8]) -> bool {
-    text.windows(4).any(|w| w.eq_ignore_ascii_case(b"stop"))
+    text.windows(4).any(|w| w[0] | 0x20 == b's' && w.eq_ignore_ascii_case(b"stop"))
 }
 
 /// Why a trade is not counted. The order is that of the counters in a profile.
@@ -74,6 +83,8 @@ const MARKS_LIMIT: u32 = 1 << 21;
 const RECORD_HEAD: usize = 4 + 3 + 3 + 8;
 /// Bytes of the largest record.
 pub const LARGEST_RECORD: usize = RECORD_HEAD + 8 * NUMS + SYMBOL_BYTES * SYMBOLS;
+/// The same, and what the last field may be put down with too much: fields are written and read eight bytes at a time.
+pub const RECORD_ROOM: usize = LARGEST_RECORD + 8;
 /// A symbol is the leading 40 bits of its hash.
 pub const SYMBOL_BYTES: usize = 5;
 const NUM_BITS: u32 = (1 << NUMS) - 1;
@@ -130,18 +141,22 @@ impl Fill {
         fill.at = at;
         fill.present = present;
         fill.marks = u32::from(head.marks);
-        let mut bits = present;
-        while bits != 0 {
-            let i = bits.trailing_zeros() as usize;
+        let (words, _) = r.take(8 * present.count_ones() as usize)?.as_chunks::<8>();
+        let (mut bits, mut infinite) = (present, 0u32);
+        for &word in words {
+            let i = bits.trailing_zeros();
             bits &= bits - 1;
-            let value = r.f64()?;
-            if !value.is_finite() || (i == Num::Quantity as usize && value < 0.0) {
-                // Quantity is the first number, so it is judged before the others.
-                let quantity = i == Num::Quantity as usize;
-                return Ok(Err(if quantity { Rejection::Quantity } else { Rejection::Number }));
-            }
+            let value = f64::from_le_bytes(word);
+            infinite |= u32::from(!value.is_finite()) << i;
             // -0 and 0 are equal but not byte-equal.
-            fill.nums[i] = value + 0.0;
+            fill.nums[i as usize] = value + 0.0;
+        }
+        let quantity = 1 << Num::Quantity as u32;
+        if infinite & quantity != 0 || present & quantity != 0 && fill.nums[Num::Quantity as usize] < 0.0 {
+            return Ok(Err(Rejection::Quantity));
+        }
+        if infinite != 0 {
+            return Ok(Err(Rejection::Number));
         }
         let mut texts = (head.present >> NUMS) as u32;
         while texts != 0 {
@@ -283,70 +298,99 @@ impl Fill {
 
     /// Writes the fill as working bytes; [`Fill::read`] reads them back.
     pub fn write(&self, out: &mut impl Sink) {
-        let mut head = [0u8; RECORD_HEAD];
-        head[..4].copy_from_slice(&self.present.to_le_bytes());
-        head[4..7].copy_from_slice(&self.marks.to_le_bytes()[..3]);
-        head[7..10].copy_from_slice(&self.short.to_le_bytes()[..3]);
-        head[10..].copy_from_slice(&self.at.to_le_bytes());
-        out.put(&head);
+        let mut room = [0u8; RECORD_ROOM];
+        let end = self.record(&mut room);
+        out.put(&room[..end]);
+    }
+
+    /// The same into the beginning of `room`; answers how many bytes it took.
+    ///
+    /// Each field is put down with eight bytes, of which the next one overwrites what was too much: which fields are
+    /// short differs from fill to fill, and no processor foresees it.
+    pub fn record(&self, room: &mut [u8; RECORD_ROOM]) -> usize {
+        room[..4].copy_from_slice(&self.present.to_le_bytes());
+        room[4..7].copy_from_slice(&self.marks.to_le_bytes()[..3]);
+        room[7..10].copy_from_slice(&self.short.to_le_bytes()[..3]);
+        room[10..RECORD_HEAD].copy_from_slice(&self.at.to_le_bytes());
+        let mut end = RECORD_HEAD;
         let mut bits = self.present & NUM_BITS;
         while bits != 0 {
             let i = bits.trailing_zeros();
             bits &= bits - 1;
             let value = self.nums[i as usize];
-            if self.short >> i & 1 == 0 {
-                out.f64(value);
-            } else if MIDS >> i & 1 == 1 {
-                out.put(&value.to_bits().to_le_bytes()[..6]);
-            } else {
-                out.put(&(value as f32).to_bits().to_le_bytes());
-            }
+            let (single, mid) = shortness(self.short, i);
+            let word = if single { u64::from((value as f32).to_bits()) } else { value.to_bits() };
+            room[end..end + 8].copy_from_slice(&word.to_le_bytes());
+            end += 8 - 4 * usize::from(single) - 2 * usize::from(mid);
         }
         let mut bits = self.present >> NUMS;
         while bits != 0 {
             let i = bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            write_key40(self.symbols[i], out);
+            room[end..end + 8].copy_from_slice(&self.symbols[i].to_be_bytes());
+            end += SYMBOL_BYTES;
         }
+        end
     }
 
-    pub fn read(r: &mut Reader) -> Result<Fill> {
-        let mut fill = Fill::default();
-        fill.read_record(r)?;
-        Ok(fill)
-    }
-
-    /// The same in place, whatever the fill was before.
-    pub fn read_record(&mut self, r: &mut Reader) -> Result<()> {
-        let head = r.take(RECORD_HEAD)?;
-        let word = |at: usize, high: u8| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], high]);
-        let mut at = [0u8; 8];
-        at.copy_from_slice(&head[10..]);
-        let short = word(7, 0);
-        let fill = self;
-        (fill.present, fill.marks, fill.at) = (word(0, head[3]), word(4, 0), i64::from_le_bytes(at));
-        if fill.at == i64::MIN || fill.at == i64::MAX {
-            return Err(malformed("a time is infinite"));
-        }
-        let mut price = 0u64;
-        let num = |i: usize, r: &mut Reader| {
-            let value = if short >> i & 1 == 0 {
-                r.f64()?
-            } else if MIDS >> i & 1 == 1 {
-                let mut low = [0u8; 8];
-                low[..6].copy_from_slice(r.take(6)?);
-                f64::from_bits(u64::from_le_bytes(low) | price & !0 << 48)
-            } else {
-                let mut bits = [0u8; 4];
-                bits.copy_from_slice(r.take(4)?);
-                f64::from(f32::from_bits(u32::from_le_bytes(bits)))
-            };
-            if i == Num::Price as usize {
-                price = value.to_bits();
+    /// Reads the record that `bytes` begin with, which this process wrote: nothing is checked. Answers its length; one
+    /// beyond that of `bytes` says that it was no record.
+    pub fn read_own(&mut self, bytes: &[u8]) -> usize {
+        let mut padded = [0u8; RECORD_ROOM];
+        let room = match bytes.first_chunk() {
+            Some(room) => room,
+            None => {
+                padded[..bytes.len()].copy_from_slice(bytes);
+                &padded
             }
-            Ok(value)
         };
-        fill.read_fields(num, read_key40, r)
+        let word = |at: usize| {
+            let mut word = [0u8; 8];
+            word.copy_from_slice(&room[at..at + 8]);
+            word
+        };
+        let fill = self;
+        fill.present = u64::from_le_bytes(word(0)) as u32 & (!0 >> (32 - FIELDS));
+        fill.marks = u64::from_le_bytes(word(4)) as u32 & 0xFF_FFFF;
+        fill.short = u64::from_le_bytes(word(7)) as u32 & 0xFF_FFFF;
+        fill.at = i64::from_le_bytes(word(10));
+        let (mut at, mut price) = (RECORD_HEAD, 0u64);
+        let mut bits = fill.present & NUM_BITS;
+        while bits != 0 {
+            let i = bits.trailing_zeros();
+            bits &= bits - 1;
+            let whole = u64::from_le_bytes(word(at));
+            let (single, mid) = shortness(fill.short, i);
+            let mut value = if mid { whole & (!0 >> 16) | price & !0 << 48 } else { whole };
+            if single {
+                value = f64::from(f32::from_bits(whole as u32)).to_bits();
+            }
+            if i == Num::Price as u32 {
+                price = value;
+            }
+            fill.nums[i as usize] = f64::from_bits(value);
+            at += 8 - 4 * usize::from(single) - 2 * usize::from(mid);
+        }
+        let mut bits = fill.present >> NUMS;
+        while bits != 0 {
+            let i = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            fill.symbols[i] = key40(u64::from_be_bytes(word(at)));
+            at += SYMBOL_BYTES;
+        }
+        at
+    }
+
+    /// Reads a record that another process wrote.
+    pub fn read(r: &mut Reader) -> Result<Fill> {
+        let record = r.take(Fill::size_of_record(r.rest()))?;
+        let mut fill = Fill::default();
+        if record[3] >> (FIELDS - 24) != 0 {
+            return Err(malformed("a fill has unknown fields"));
+        }
+        fill.read_own(record);
+        fill.check()?;
+        Ok(fill)
     }
 
     /// Reads the present fields, each number by `num` and each symbol by `key`.
@@ -356,7 +400,7 @@ impl Fill {
         mut key: impl FnMut(&mut Reader<'a>) -> Result<u64>,
         r: &mut Reader<'a>,
     ) -> Result<()> {
-        if self.present >> FIELDS != 0 || self.marks >= MARKS_LIMIT {
+        if self.present >> FIELDS != 0 {
             return Err(malformed("a fill has unknown fields"));
         }
         let mut bits = self.present & NUM_BITS;
@@ -364,9 +408,6 @@ impl Fill {
             let i = bits.trailing_zeros() as usize;
             bits &= bits - 1;
             self.nums[i] = num(i, r)?;
-            if !self.nums[i].is_finite() {
-                return Err(malformed("a fill has a number that is not finite"));
-            }
         }
         let mut bits = self.present >> NUMS;
         while bits != 0 {
@@ -374,12 +415,36 @@ impl Fill {
             bits &= bits - 1;
             self.symbols[i] = key(r)?;
         }
+        self.check()
+    }
+
+    /// What holds of every fill that was made from a trade. Finds the short numbers anew.
+    fn check(&mut self) -> Result<()> {
+        if self.at == i64::MIN || self.at == i64::MAX {
+            return Err(malformed("a time is infinite"));
+        }
+        if self.marks >= MARKS_LIMIT {
+            return Err(malformed("a fill has unknown fields"));
+        }
+        let mut bits = self.present & NUM_BITS;
+        while bits != 0 {
+            let i = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            if !self.nums[i].is_finite() {
+                return Err(malformed("a fill has a number that is not finite"));
+            }
+        }
         if self.beyond_limit() || self.kind().is_some_and(|k| k >= KINDS) {
             return Err(malformed("a fill has an amount beyond the limit"));
         }
         self.shorten();
         Ok(())
     }
+}
+
+/// Whether a record holds a number as an f32, and whether as a mid without its leading 16 bits.
+fn shortness(short: u32, i: u32) -> (bool, bool) {
+    ((short & !MIDS) >> i & 1 == 1, (short & MIDS) >> i & 1 == 1)
 }
 
 fn size_of(present: u32, short: u32) -> usize {

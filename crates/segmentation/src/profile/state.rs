@@ -1,11 +1,11 @@
 //! The aggregate state: takes trades, snapshots and profiles in any order, and gives the profile.
 
 use crate::error::{Error, Result};
-use crate::profile::codec::{malformed, Reader, Slice};
+use crate::profile::codec::malformed;
 use crate::profile::dense::Dense;
 use crate::profile::equity::Equity;
 use crate::profile::features::Parts;
-use crate::profile::fill::{Fill, LARGEST_RECORD, REJECTIONS};
+use crate::profile::fill::{Fill, LARGEST_RECORD, RECORD_ROOM, REJECTIONS};
 use crate::profile::section::{bit, Lost, Tag};
 use crate::profile::shares::Shares;
 use allocator_api2::alloc::{Allocator, Global};
@@ -36,15 +36,17 @@ pub const LOST_SNAPSHOTS: Lost = 1 << 31;
 /// and its page outside the TLB. A row therefore touches as little as possible: the first cache line of the state, and
 /// the end of its recent fills, on the same page. Everything else happens once a batch: recent fills move to those that
 /// wait, and those to the sums. Most accounts never come that far; their sums are made when the profile is written.
+// In this order, for the compiler's own puts `used` behind `recent`, on a cache line of its own.
+#[repr(C)]
 pub struct State<A: Allocator + Clone = Global> {
-    /// Fills before the recent ones: the first `waiting` bytes.
-    earlier: Vec<u8, A>,
-    rest: Option<Box<Rest<A>, A>>,
-    waiting: u32,
-    /// Fills that are not in the sums; and bytes of recent ones.
-    fills: u32,
+    /// Bytes of recent fills.
     used: u16,
     has_sums: bool,
+    /// Fills that are not in the sums.
+    fills: u32,
+    /// Fills before the recent ones.
+    earlier: Vec<u8, A>,
+    rest: Option<Box<Rest<A>, A>>,
     /// Fills in the order they came, as [`Fill::write`] writes them.
     recent: [u8; RECENT],
 }
@@ -60,15 +62,7 @@ struct Rest<A: Allocator + Clone> {
 
 impl<A: Allocator + Clone> State<A> {
     pub fn new(alloc: A) -> Self {
-        State {
-            earlier: Vec::new_in(alloc),
-            rest: None,
-            waiting: 0,
-            fills: 0,
-            used: 0,
-            has_sums: false,
-            recent: [0; RECENT],
-        }
+        State { used: 0, has_sums: false, fills: 0, earlier: Vec::new_in(alloc), rest: None, recent: [0; RECENT] }
     }
 
     /// Adds one trade, given as the bytes of its value. A trade that breaks a rule is counted as rejected; an error
@@ -91,13 +85,30 @@ impl<A: Allocator + Clone> State<A> {
     }
 
     pub fn push(&mut self, fill: &Fill) {
-        if usize::from(self.used) + fill.size() > RECENT {
+        let mut room = [0u8; RECORD_ROOM];
+        let end = fill.record(&mut room);
+        self.push_record(&room[..end]);
+    }
+
+    /// Adds a fill, given as the bytes that [`Fill::record`] wrote.
+    pub fn push_record(&mut self, record: &[u8]) {
+        if usize::from(self.used) + record.len() > RECENT {
             self.make_room();
         }
-        let mut end = Slice::new(&mut self.recent[usize::from(self.used)..]);
-        fill.write(&mut end);
-        self.used += end.written as u16;
+        let at = usize::from(self.used);
+        self.recent[at..at + record.len()].copy_from_slice(record);
+        self.used += record.len() as u16;
         self.fills = self.fills.saturating_add(1);
+    }
+
+    /// Where the next record goes, to be fetched from memory before it comes.
+    pub fn next_place(&self) -> *const u8 {
+        self.recent.as_ptr().wrapping_add(usize::from(self.used))
+    }
+
+    /// What its memory comes from.
+    pub fn allocator(&self) -> &A {
+        self.earlier.allocator()
     }
 
     fn rest(&mut self) -> &mut Rest<A> {
@@ -120,26 +131,23 @@ impl<A: Allocator + Clone> State<A> {
 
     /// Moves the recent fills to those that wait, and those to the sums where there are too many.
     fn make_room(&mut self) {
-        let waiting = self.waiting as usize;
-        if waiting + usize::from(self.used) > WAITING {
+        let (waiting, used) = (self.earlier.len(), usize::from(self.used));
+        if waiting + used > WAITING {
             self.sum_up();
             return;
         }
         // The first move takes no more than fits in a small piece of memory: many accounts have few trades.
-        let used = usize::from(self.used);
         let moved = if waiting == 0 { whole_records(&self.recent[..used], FIRST_WAITING) } else { used };
         let end = waiting + moved;
-        if end > self.earlier.len() {
-            let size = end.next_power_of_two().max(FIRST_WAITING);
-            let mut larger = Vec::with_capacity_in(size, self.earlier.allocator().clone());
-            larger.resize(size, 0);
-            larger[..waiting].copy_from_slice(&self.earlier[..waiting]);
-            self.earlier = larger;
+        // Lengthened to no more than is used: fresh memory costs more than what is written to it. And not by
+        // extend_from_slice, which goes byte by byte here.
+        if end > self.earlier.capacity() {
+            self.earlier.reserve_exact(end.next_power_of_two().max(FIRST_WAITING) - waiting);
         }
-        self.earlier[waiting..end].copy_from_slice(&self.recent[..moved]);
+        self.earlier.resize(end, 0);
+        self.earlier[waiting..].copy_from_slice(&self.recent[..moved]);
         self.recent.copy_within(moved..used, 0);
         self.used = (used - moved) as u16;
-        self.waiting = end as u32;
     }
 
     /// Adds all fills that wait to the sums, which are made if there are none. Only for a state that has too many fills
@@ -148,14 +156,14 @@ impl<A: Allocator + Clone> State<A> {
         let used = usize::from(std::mem::take(&mut self.used));
         self.fills = 0;
         self.has_sums = true;
-        let waiting = std::mem::take(&mut self.waiting) as usize;
         // The memory is used again for the fills that follow.
         let alloc = self.earlier.allocator().clone();
-        let earlier = std::mem::replace(&mut self.earlier, Vec::new_in(alloc));
+        let mut earlier = std::mem::replace(&mut self.earlier, Vec::new_in(alloc));
         let recent = self.recent;
         let dense = self.sums_mut();
-        for_each_fill(&earlier[..waiting], |fill| dense.add(fill));
+        for_each_fill(&earlier, |fill| dense.add(fill));
         for_each_fill(&recent[..used], |fill| dense.add(fill));
+        earlier.clear();
         self.earlier = earlier;
         self.sums_mut()
     }
@@ -167,7 +175,7 @@ impl<A: Allocator + Clone> State<A> {
 
     /// The bytes of the fills that wait, in two parts.
     fn pending(&self) -> [&[u8]; 2] {
-        [&self.earlier[..self.waiting as usize], &self.recent[..usize::from(self.used)]]
+        [&self.earlier, &self.recent[..usize::from(self.used)]]
     }
 
     /// What the profile is stored as: the fills of a sparse one, or the sums of a dense one. Sums that are made only to
@@ -196,12 +204,12 @@ impl<A: Allocator + Clone> State<A> {
     pub(super) fn keep(&mut self, fills: &[Fill]) {
         self.fills = 0;
         self.used = 0;
-        self.waiting = 0;
+        self.earlier.clear();
         fills.iter().for_each(|fill| self.push(fill));
     }
 
     /// Counts `n` trades that are not counted as fills, by the index of their [`crate::profile::fill::Rejection`].
-    pub(super) fn reject(&mut self, reason: usize, n: u64) {
+    pub fn reject(&mut self, reason: usize, n: u64) {
         if n > 0 {
             let slot = &mut self.rest().rejected[reason];
             *slot = slot.saturating_add(n);
@@ -303,32 +311,30 @@ fn whole_records(bytes: &[u8], limit: usize) -> usize {
 
 /// Reads working bytes back. They are our own, written by [`Fill::write`], so a fault ends the loop rather than
 /// becoming an error.
-fn for_each_fill(bytes: &[u8], mut f: impl FnMut(&Fill)) {
-    let mut r = Reader::new(bytes);
+fn for_each_fill(mut bytes: &[u8], mut f: impl FnMut(&Fill)) {
     let mut fill = Fill::default();
-    while !r.is_empty() {
-        match fill.read_record(&mut r) {
-            Ok(()) => f(&fill),
-            Err(e) => {
-                debug_assert!(false, "{e}");
-                return;
-            }
-        }
+    while !bytes.is_empty() {
+        let length = fill.read_own(bytes);
+        let Some(rest) = bytes.get(length..) else {
+            debug_assert!(false, "a record of {length} bytes of which there are {}", bytes.len());
+            return;
+        };
+        f(&fill);
+        bytes = rest;
     }
 }
 
 /// The fills of a sparse profile, sorted by time and then by all their bytes.
 pub(super) fn sorted_fills(parts: [&[u8]; 2]) -> std::vec::Vec<Fill> {
-    let mut records = std::vec::Vec::with_capacity(SPARSE_FILLS as usize);
+    let mut fills = std::vec::Vec::with_capacity(SPARSE_FILLS as usize);
     for mut part in parts {
         while !part.is_empty() {
-            let (record, rest) = part.split_at(Fill::size_of_record(part).min(part.len()));
-            records.push(record);
+            let mut fill = Fill::default();
+            let (record, rest) = part.split_at(fill.read_own(part).min(part.len()));
+            fills.push((fill, record));
             part = rest;
         }
     }
-    let mut fills: std::vec::Vec<(Fill, &[u8])> =
-        records.into_iter().filter_map(|record| Some((Fill::read(&mut Reader::new(record)).ok()?, record))).collect();
     fills.sort_unstable_by(|a, b| (a.0.at, a.1).cmp(&(b.0.at, b.1)));
     fills.into_iter().map(|(fill, _)| fill).collect()
 }
