@@ -1,4 +1,4 @@
--- The float8 trades with a value for every input that a feature reads; the same rows every time. Those of kind future
+-- The float8 trades with a value for every input that a feature reads but notional_usd and quote_usd, in whose place quantity, price and size are multiplied; the same rows every time. Those of kind future
 -- become options.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -22,7 +22,8 @@ SELECT account_id, executed_at, instrument, side, quantity, price, fee_usd, is_m
        CASE WHEN r > 0.98 THEN 'x' || n ELSE '' END AS combo_id,
        price * (1 + 1e-3 * (r - 0.5)) AS mid, price * (1 + 2e-3 * (r - 0.5)) AS mid_1s, price * (1 + 3e-3 * (r - 0.5)) AS mid_10s,
        price * (1 + 3e-3 * (r - 0.5)) AS mid_1m, price * (1 + 3e-3 * (r - 0.4)) AS mid_5m, price * (1 + 5e-3 * (r - 0.4)) AS mid_1h,
-       6 * (r - 0.5) AS underlying_return_1h, 5 * (r - 0.5) AS underlying_return_1d, 4 * (r - 0.5) AS underlying_return_7d
+       6 * (r - 0.5) AS underlying_return_1h, 5 * (r - 0.5) AS underlying_return_1d, 4 * (r - 0.5) AS underlying_return_7d,
+       (r - 0.5) * quantity * price AS own_flow_usd, (0.6 - r) * 1e6 AS others_flow_usd, r > 0.9 AS is_toxic, r > 0.999 AS is_self_trade
 FROM (SELECT *, row_number() OVER () AS n, random() AS r
       FROM (SELECT account_id, executed_at, instrument, side, quantity, price, fee_usd, is_maker,
                    CASE kind WHEN 'future' THEN 'option' ELSE kind END AS kind, underlying

@@ -101,6 +101,8 @@ const MIDS: u32 = 1 << Num::Mid as u32
     | 1 << Num::Mid1h as u32;
 /// Standardised returns; a profile keeps them as f32, and clips them when it uses them.
 const RETURNS: [Num; 3] = [Num::UnderlyingReturn1h, Num::UnderlyingReturn1d, Num::UnderlyingReturn7d];
+/// Flows of the account and of the others; a profile keeps their signs, for nothing else of them counts.
+const FLOWS: [Num; 2] = [Num::OwnFlowUsd, Num::OthersFlowUsd];
 /// Only of use with an option.
 const OF_OPTIONS: u32 = 1 << Num::Strike as u32
     | 1 << Num::Expiry as u32
@@ -182,8 +184,8 @@ impl Fill {
         Ok(Ok(()))
     }
 
-    /// Leaves out what says nothing: factors of 1, and what an option has of a fill that is none. Then finds the numbers
-    /// that fit in fewer bytes.
+    /// Leaves out what says nothing: factors of 1, what an option has of a fill that is none, sizes of flows. Then finds
+    /// the numbers that fit in fewer bytes.
     fn shorten(&mut self) {
         for factor in [Num::ContractSize, Num::QuoteUsd] {
             if self.num(factor) == Some(1.0) {
@@ -196,6 +198,10 @@ impl Fill {
         for z in RETURNS {
             let z = &mut self.nums[z as usize];
             *z = f64::from((*z as f32).clamp(f32::MIN, f32::MAX));
+        }
+        for flow in FLOWS {
+            let flow = &mut self.nums[flow as usize];
+            *flow = f64::from(i8::from(*flow > 0.0) - i8::from(*flow < 0.0));
         }
         self.short = 0;
         let price = self.num(Num::Price).unwrap_or(0.0).to_bits();
