@@ -8,7 +8,7 @@ use pgrx::pg_sys;
 use segmentation::profile::State;
 
 /// An `internal` state: being filled, or fresh from another process and not yet unpacked.
-// The large variant is the one that every row touches, and is sized to fill its block; the other one is short-lived.
+// The large variant is the one that every row touches; the other one is short-lived.
 #[allow(clippy::large_enum_variant)]
 pub enum Working {
     State(State<PgAlloc>),
@@ -16,7 +16,7 @@ pub enum Working {
 }
 
 const _: () = assert!(align_of::<Working>() <= 8, "palloc aligns to 8 bytes");
-const _: () = assert!(size_of::<Working>() <= 1024, "palloc would round the block up to 2048 bytes");
+const _: () = assert!(size_of::<Working>() <= 128, "palloc would round the block up to 256 bytes");
 
 fn place(context: pg_sys::MemoryContext, value: Working) -> *mut Working {
     // SAFETY: the block is large and aligned enough. It is never dropped: all it owns lives in the same context.

@@ -36,6 +36,7 @@ pub mod symbol;
 #[cfg(test)]
 mod testing;
 pub mod trade;
+mod waiting;
 
 pub use features::{Feature, FeatureValue, Market, FEATURES};
 pub use state::State;

@@ -8,9 +8,10 @@ use crate::profile::features::Parts;
 use crate::profile::fill::{Fill, LARGEST_RECORD, RECORD_ROOM, REJECTIONS};
 use crate::profile::section::{bit, Lost, Tag};
 use crate::profile::shares::Shares;
+use crate::profile::waiting::Waiting;
 use allocator_api2::alloc::{Allocator, Global};
 use allocator_api2::boxed::Box;
-use allocator_api2::vec::Vec;
+use std::borrow::Cow;
 
 /// A profile of so many fills at most, of so many bytes at most, is stored as its fills; any other one is dense. Both
 /// depend on the trades alone, so the form of a profile does not depend on how it was put together.
@@ -19,12 +20,8 @@ pub const SPARSE_BYTES: usize = 1952;
 /// A dense profile has at least this many fills, unless something was subtracted from it.
 pub const DENSE_FILLS: u64 = (SPARSE_BYTES / LARGEST_RECORD) as u64;
 
-/// Bytes for recent fills inside the state. With what stands before them they fill a block of 1024 bytes.
-const RECENT: usize = 960;
 /// Bytes of fills that wait before they are added to the sums: enough that the sums' memory is fetched once for many.
 const WAITING: usize = 16 * 1024;
-
-const FIRST_WAITING: usize = 512;
 
 /// The bit of [`Lost`] that says that snapshots were subtracted.
 pub const LOST_SNAPSHOTS: Lost = 1 << 31;
@@ -34,24 +31,20 @@ pub const LOST_SNAPSHOTS: Lost = 1 << 31;
 ///
 /// Trades of many accounts arrive mixed, so nearly every row finds its account's state outside the processor's caches,
 /// and its page outside the TLB. A row therefore touches as little as possible: the first cache line of the state, and
-/// the end of its recent fills, on the same page. Everything else happens once a batch: recent fills move to those that
-/// wait, and those to the sums. Most accounts never come that far; their sums are made when the profile is written.
-// In this order, for the compiler's own puts `used` behind `recent`, on a cache line of its own.
+/// the end of the chunk that its record goes to, both of which can be fetched ahead of it. The sums are made when many fills
+/// wait; most accounts never come that far, and have theirs made when the profile is written.
+// In this order, for the compiler's own might put what a row does not touch first.
 #[repr(C)]
 pub struct State<A: Allocator + Clone = Global> {
-    /// Bytes of recent fills.
-    used: u16,
-    has_sums: bool,
-    /// Fills that are not in the sums.
+    /// Fills that are not in the sums, in the order they came, as [`Fill::write`] writes them.
+    waiting: Waiting<A>,
+    /// How many they are.
     fills: u32,
-    /// Fills before the recent ones.
-    earlier: Vec<u8, A>,
+    has_sums: bool,
     rest: Option<Box<Rest<A>, A>>,
-    /// Fills in the order they came, as [`Fill::write`] writes them.
-    recent: [u8; RECENT],
 }
 
-/// What a state has besides its recent fills.
+/// What a state has besides the fills that wait.
 struct Rest<A: Allocator + Clone> {
     rejected: [u64; REJECTIONS],
     /// What subtractions have made unknown.
@@ -62,7 +55,7 @@ struct Rest<A: Allocator + Clone> {
 
 impl<A: Allocator + Clone> State<A> {
     pub fn new(alloc: A) -> Self {
-        State { used: 0, has_sums: false, fills: 0, earlier: Vec::new_in(alloc), rest: None, recent: [0; RECENT] }
+        State { waiting: Waiting::new(alloc), fills: 0, has_sums: false, rest: None }
     }
 
     /// Adds one trade, given as the bytes of its value. A trade that breaks a rule is counted as rejected; an error
@@ -92,27 +85,25 @@ impl<A: Allocator + Clone> State<A> {
 
     /// Adds a fill, given as the bytes that [`Fill::record`] wrote.
     pub fn push_record(&mut self, record: &[u8]) {
-        if usize::from(self.used) + record.len() > RECENT {
-            self.make_room();
+        if self.waiting.bytes() + record.len() > WAITING {
+            self.sum_up();
         }
-        let at = usize::from(self.used);
-        self.recent[at..at + record.len()].copy_from_slice(record);
-        self.used += record.len() as u16;
+        self.waiting.push(record);
         self.fills = self.fills.saturating_add(1);
     }
 
     /// Where the next record goes, to be fetched from memory before it comes.
     pub fn next_place(&self) -> *const u8 {
-        self.recent.as_ptr().wrapping_add(usize::from(self.used))
+        self.waiting.next_place()
     }
 
     /// What its memory comes from.
     pub fn allocator(&self) -> &A {
-        self.earlier.allocator()
+        self.waiting.allocator()
     }
 
     fn rest(&mut self) -> &mut Rest<A> {
-        let alloc = self.earlier.allocator();
+        let alloc = self.waiting.allocator();
         self.rest.get_or_insert_with(|| {
             let rest = Rest { rejected: [0; REJECTIONS], lost: 0, dense: None, equity: None };
             Box::new_in(rest, alloc.clone())
@@ -120,7 +111,7 @@ impl<A: Allocator + Clone> State<A> {
     }
 
     pub(super) fn equity_mut(&mut self) -> &mut Equity<A> {
-        let alloc = self.earlier.allocator().clone();
+        let alloc = self.waiting.allocator().clone();
         self.rest().equity.get_or_insert_with(|| Box::new_in(Equity::new(alloc.clone()), alloc))
     }
 
@@ -129,66 +120,34 @@ impl<A: Allocator + Clone> State<A> {
         self.rest.as_ref().and_then(|rest| rest.equity.as_deref()).filter(|equity| !equity.is_empty())
     }
 
-    /// Moves the recent fills to those that wait, and those to the sums where there are too many.
-    fn make_room(&mut self) {
-        let (waiting, used) = (self.earlier.len(), usize::from(self.used));
-        if waiting + used > WAITING {
-            self.sum_up();
-            return;
-        }
-        // The first move takes no more than fits in a small piece of memory: many accounts have few trades.
-        let moved = if waiting == 0 { whole_records(&self.recent[..used], FIRST_WAITING) } else { used };
-        let end = waiting + moved;
-        // Lengthened to no more than is used: fresh memory costs more than what is written to it. And not by
-        // extend_from_slice, which goes byte by byte here.
-        if end > self.earlier.capacity() {
-            self.earlier.reserve_exact(end.next_power_of_two().max(FIRST_WAITING) - waiting);
-        }
-        self.earlier.resize(end, 0);
-        self.earlier[waiting..].copy_from_slice(&self.recent[..moved]);
-        self.recent.copy_within(moved..used, 0);
-        self.used = (used - moved) as u16;
-    }
-
     /// Adds all fills that wait to the sums, which are made if there are none. Only for a state that has too many fills
     /// to keep, that takes in sums, or that something is subtracted from.
     pub(super) fn sum_up(&mut self) -> &mut Dense<A> {
-        let used = usize::from(std::mem::take(&mut self.used));
         self.fills = 0;
         self.has_sums = true;
-        // The memory is used again for the fills that follow.
-        let alloc = self.earlier.allocator().clone();
-        let mut earlier = std::mem::replace(&mut self.earlier, Vec::new_in(alloc));
-        let recent = self.recent;
+        let records = self.waiting.records().into_owned();
+        self.waiting.clear();
         let dense = self.sums_mut();
-        for_each_fill(&earlier, |fill| dense.add(fill));
-        for_each_fill(&recent[..used], |fill| dense.add(fill));
-        earlier.clear();
-        self.earlier = earlier;
+        for_each_fill(&records, |fill| dense.add(fill));
         self.sums_mut()
     }
 
     fn sums_mut(&mut self) -> &mut Dense<A> {
-        let alloc = self.earlier.allocator().clone();
+        let alloc = self.waiting.allocator().clone();
         self.rest().dense.get_or_insert_with(|| Box::new_in(Dense::new(alloc.clone()), alloc))
-    }
-
-    /// The bytes of the fills that wait, in two parts.
-    fn pending(&self) -> [&[u8]; 2] {
-        [&self.earlier, &self.recent[..usize::from(self.used)]]
     }
 
     /// What the profile is stored as: the fills of a sparse one, or the sums of a dense one. Sums that are made only to
     /// be written are not kept, and their memory is the process's own.
     pub(super) fn settled(&mut self) -> Form<'_, A> {
         if self.is_sparse() {
-            return Form::Sparse(self.pending());
+            return Form::Sparse(self.waiting.records());
         }
         if self.has_sums {
             return Form::Dense(self.sum_up());
         }
         let mut made = Dense::new(Global);
-        self.pending().into_iter().for_each(|part| for_each_fill(part, |fill| made.add(fill)));
+        for_each_fill(&self.waiting.records(), |fill| made.add(fill));
         Form::Made(std::boxed::Box::new(made))
     }
 
@@ -197,14 +156,13 @@ impl<A: Allocator + Clone> State<A> {
         if self.has_sums {
             return Form::Dense(self.sum_up());
         }
-        Form::Sparse(self.pending())
+        Form::Sparse(self.waiting.records())
     }
 
     /// Makes a sparse state one of these fills alone.
     pub(super) fn keep(&mut self, fills: &[Fill]) {
         self.fills = 0;
-        self.used = 0;
-        self.earlier.clear();
+        self.waiting.clear();
         fills.iter().for_each(|fill| self.push(fill));
     }
 
@@ -244,8 +202,7 @@ impl<A: Allocator + Clone> State<A> {
 
     /// Whether the profile is stored as its fills.
     pub fn is_sparse(&self) -> bool {
-        let bytes: usize = self.pending().iter().map(|part| part.len()).sum();
-        !self.has_sums && self.fills <= SPARSE_FILLS && bytes <= SPARSE_BYTES
+        !self.has_sums && self.fills <= SPARSE_FILLS && self.waiting.bytes() <= SPARSE_BYTES
     }
 
     /// Volume by underlying, venue or collateral; empty where it is not known.
@@ -268,15 +225,13 @@ impl<A: Allocator + Clone> State<A> {
             Form::Dense(dense) => Some(read(DenseView::Kept(dense))),
             Form::Made(dense) if before.is_some_and(|t| dense.sums.last >= t) => None,
             Form::Made(dense) => Some(read(DenseView::Made(&dense))),
-            Form::Sparse(parts) => {
+            Form::Sparse(records) => {
                 let mut dense = Dense::new(Global);
-                for part in parts {
-                    for_each_fill(part, |fill| {
-                        if before.is_none_or(|t| fill.at < t) {
-                            dense.add(fill);
-                        }
-                    });
-                }
+                for_each_fill(&records, |fill| {
+                    if before.is_none_or(|t| fill.at < t) {
+                        dense.add(fill);
+                    }
+                });
                 Some(read(DenseView::Made(&dense)))
             }
         }
@@ -285,7 +240,7 @@ impl<A: Allocator + Clone> State<A> {
 
 /// What a profile is made of, see [`State::settled`].
 pub(super) enum Form<'a, A: Allocator + Clone> {
-    Sparse([&'a [u8]; 2]),
+    Sparse(Cow<'a, [u8]>),
     Dense(&'a Dense<A>),
     Made(std::boxed::Box<Dense<Global>>),
 }
@@ -294,19 +249,6 @@ pub(super) enum Form<'a, A: Allocator + Clone> {
 pub(super) enum DenseView<'a, A: Allocator + Clone> {
     Kept(&'a Dense<A>),
     Made(&'a Dense<Global>),
-}
-
-/// Bytes of as many of the first records as fit in `limit`; of one at least.
-fn whole_records(bytes: &[u8], limit: usize) -> usize {
-    let mut end = Fill::size_of_record(bytes).min(bytes.len());
-    while end < bytes.len() {
-        let next = end + Fill::size_of_record(&bytes[end..]);
-        if next > limit {
-            break;
-        }
-        end = next.min(bytes.len());
-    }
-    end
 }
 
 /// Reads working bytes back. They are our own, written by [`Fill::write`], so a fault ends the loop rather than
@@ -325,15 +267,13 @@ fn for_each_fill(mut bytes: &[u8], mut f: impl FnMut(&Fill)) {
 }
 
 /// The fills of a sparse profile, sorted by time and then by all their bytes.
-pub(super) fn sorted_fills(parts: [&[u8]; 2]) -> std::vec::Vec<Fill> {
+pub(super) fn sorted_fills(mut records: &[u8]) -> std::vec::Vec<Fill> {
     let mut fills = std::vec::Vec::with_capacity(SPARSE_FILLS as usize);
-    for mut part in parts {
-        while !part.is_empty() {
-            let mut fill = Fill::default();
-            let (record, rest) = part.split_at(fill.read_own(part).min(part.len()));
-            fills.push((fill, record));
-            part = rest;
-        }
+    while !records.is_empty() {
+        let mut fill = Fill::default();
+        let (record, rest) = records.split_at(fill.read_own(records).min(records.len()));
+        fills.push((fill, record));
+        records = rest;
     }
     fills.sort_unstable_by(|a, b| (a.0.at, a.1).cmp(&(b.0.at, b.1)));
     fills.into_iter().map(|(fill, _)| fill).collect()

@@ -35,9 +35,9 @@ impl<A: Allocator + Clone> State<A> {
     pub fn write(&mut self, out: &mut impl Sink) {
         let (lost, rejected) = (self.lost(), self.rejected());
         match self.settled() {
-            Form::Sparse(parts) => {
+            Form::Sparse(records) => {
                 write_head(SPARSE, lost, rejected, out);
-                write_sparse(&sorted_fills(parts), out);
+                write_sparse(&sorted_fills(&records), out);
             }
             Form::Dense(dense) => {
                 write_head(DENSE, lost, rejected, out);
@@ -55,10 +55,10 @@ impl<A: Allocator + Clone> State<A> {
     pub fn write_unfinished(&mut self, out: &mut impl Sink) {
         let (lost, rejected) = (self.lost(), self.rejected());
         match self.unsettled() {
-            Form::Sparse(parts) => {
+            Form::Sparse(records) => {
                 write_head(SPARSE_STATE, lost, rejected, out);
-                out.var((parts[0].len() + parts[1].len()) as u64);
-                parts.into_iter().for_each(|part| out.put(part));
+                out.var(records.len() as u64);
+                out.put(&records);
             }
             Form::Dense(dense) => {
                 write_head(DENSE_STATE, lost, rejected, out);
@@ -153,9 +153,9 @@ impl<A: Allocator + Clone> State<A> {
         }
         if self.is_sparse() {
             let Form::Sparse(theirs) = other.settled() else { return Err(not_part()) };
-            let theirs = sorted_fills(theirs);
+            let theirs = sorted_fills(&theirs);
             let Form::Sparse(mine) = self.settled() else { return Err(not_part()) };
-            let rest = without(sorted_fills(mine), &theirs).ok_or_else(not_part)?;
+            let rest = without(sorted_fills(&mine), &theirs).ok_or_else(not_part)?;
             self.keep(&rest);
             return Ok(());
         }
@@ -172,7 +172,7 @@ impl<A: Allocator + Clone> State<A> {
     }
 
     fn is_empty_of_trades(&mut self) -> bool {
-        matches!(self.settled(), Form::Sparse([a, b]) if a.is_empty() && b.is_empty())
+        matches!(self.settled(), Form::Sparse(records) if records.is_empty())
     }
 }
 
