@@ -25,7 +25,7 @@ COMMENT ON COLUMN segmentation.definition.source IS 'Trade table, or table of re
 COMMENT ON COLUMN segmentation.definition.columns IS 'Input of trade(...) to column of the source; or the features'' columns.';
 COMMENT ON COLUMN segmentation.definition.features IS 'Features that a fit uses, in their order: built-in ones, then columns of the source of attributes.';
 COMMENT ON COLUMN segmentation.definition.next_segment_id IS 'Segment ids are never used again.';
-COMMENT ON COLUMN segmentation.definition.scored_as_of IS 'The instant that all accounts were scored at last; inserts into a watched table score later.';
+COMMENT ON COLUMN segmentation.definition.scored_as_of IS 'The instant that all accounts were scored at last; inserts into a watched table score later: <name>_segments has the instant of each account.';
 COMMENT ON COLUMN segmentation.definition.min_overlap IS 'A model that moves more than the rest of the common accounts to another segment is activated only with force and a reason.';
 
 CREATE TABLE segmentation.fit (
@@ -90,6 +90,22 @@ CREATE TRIGGER refuse_change
   FOR EACH ROW EXECUTE FUNCTION segmentation.refuse_change();
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON segmentation.event
   FOR EACH STATEMENT EXECUTE FUNCTION segmentation.refuse_change();
+
+CREATE FUNCTION segmentation.refuse_deletion() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $refuse$
+BEGIN
+  IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' OR EXISTS (SELECT FROM segmentation.definition d WHERE d.name OPERATOR(pg_catalog.=) OLD.segmentation) THEN
+    RAISE EXCEPTION '% of segmentation.% is refused: models stay as long as their segmentation', TG_OP, TG_TABLE_NAME
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'reject_model takes a version out of use; drop_segmentation removes all of them.';
+  END IF;
+  RETURN OLD;
+END
+$refuse$;
+COMMENT ON FUNCTION segmentation.refuse_deletion() IS 'Trigger that keeps the models of a segmentation until it is dropped.';
+
+CREATE TRIGGER refuse_deletion BEFORE DELETE ON segmentation.fit
+  FOR EACH ROW EXECUTE FUNCTION segmentation.refuse_deletion();
+CREATE TRIGGER refuse_truncation BEFORE TRUNCATE ON segmentation.fit
+  FOR EACH STATEMENT EXECUTE FUNCTION segmentation.refuse_deletion();
 
 CREATE TABLE segmentation.source (
   segmentation text NOT NULL,

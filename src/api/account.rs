@@ -25,8 +25,8 @@ pub struct Known {
 }
 
 impl Known {
-    /// `None` where nothing is known of the account. Without `as_of`: the instant of the last scoring, which for a watched
-    /// segmentation is the end of the last day with a profile, else that of the activation.
+    /// `None` where nothing is known of the account. Without `as_of`: the instant that the account was scored at last, so that
+    /// what is told is told of the segment that it has.
     ///
     /// Errors: 22023 for an `as_of` that is no UTC midnight, 0A000 for one with ready-made features, which have no past.
     pub fn of(
@@ -44,32 +44,33 @@ impl Known {
             .hint("leave as_of out, or pass the features of that time to assign_segment")),
             Source::Features => ready_made(definition, model, account, argument_type),
             Source::Trades => {
-                let at = as_of.map_or_else(|| last_scoring(definition), |at| Ok(Some(at)))?;
-                let Some(at) = at else { return Ok(None) };
-                from_profiles(definition, model, account, argument_type, at)
+                let lookback = model.provenance.lookback.as_deref();
+                let (at, window) = match as_of {
+                    Some(at) => (at, Window::ending(at, lookback)?),
+                    None => match last_scoring(definition, account, argument_type)? {
+                        Some(at) => (at, Window::scored(at, lookback)?),
+                        None => return Ok(None),
+                    },
+                };
+                from_profiles(definition, model, account, argument_type, at, window)
             }
         }
     }
 }
 
-/// The end of the last day with a profile that is not after today, or the instant that all accounts were scored at.
-fn last_scoring(definition: &Definition) -> Result<Option<i64>> {
+/// The instant that the account was scored at last: that of the activation, or of the last insert that touched it. `None` for an
+/// account without a row.
+fn last_scoring(definition: &Definition, account: pg_sys::Datum, argument_type: pg_sys::Oid) -> Result<Option<i64>> {
+    let table = definition.segments()?;
     let _path = SafePath::set();
-    if let (false, Some(at)) = (definition.watched, definition.scored_as_of) {
-        return Ok(Some(at));
-    }
-    end_of_last_day(definition)
-}
-
-/// The end of the last UTC day with a profile that is not after today.
-pub fn end_of_last_day(definition: &Definition) -> Result<Option<i64>> {
-    let Some(profiles) = definition.profiles()? else { return Ok(None) };
     let sql = format!(
-        "SELECT pg_catalog.timezone('UTC', (pg_catalog.max(start) + 1)::timestamp) FROM {}
-         WHERE span = 1 AND start > date '-infinity' AND start <= segmentation.utc_day(pg_catalog.transaction_timestamp())",
-        profiles.quoted()
+        "SELECT o.scored_as_of FROM {} o WHERE o.account = {}",
+        table.quoted(),
+        key_sql(definition, argument_type, "$1")
     );
-    spi::read(&sql, &[], |r| Ok(r.raw(0, 1).map(|d| d.value() as i64)))
+    spi::read(&sql, &[raw(argument_type, Some(account))], |r| {
+        Ok((r.len() > 0).then(|| r.raw(0, 1)).flatten().map(|d| d.value() as i64))
+    })
 }
 
 fn from_profiles(
@@ -78,8 +79,8 @@ fn from_profiles(
     account: pg_sys::Datum,
     argument_type: pg_sys::Oid,
     as_of: i64,
+    window: Window,
 ) -> Result<Option<Known>> {
-    let window = Window::ending(as_of, model.provenance.lookback.as_deref())?;
     let Some(profile) = past_profile(definition, account, argument_type, window)? else { return Ok(None) };
     let vector = Vector::of_stored_model(model, definition)?;
     let mut names: Vec<&str> = vector.built_in.iter().map(String::as_str).collect();

@@ -348,17 +348,20 @@ fn drop_(call: &Call) -> Result<()> {
     let definition = catalogue::resolve(Some(call.required(0, "segmentation")?))?;
     check_may_drop(&definition)?;
     let _path = SafePath::set();
-    // Segments, profiles, trades: the order in which a fit and an insert take them.
-    for oid in [Some(definition.segments), definition.profiles].into_iter().flatten() {
-        if let Some(table) = Relation::find(oid)? {
-            spi::run(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", table.quoted()), &[])?;
-        }
-    }
+    // A fit takes the segments, then the trades; an insert the trades, then the segments. So: what holds off fits and lets inserts
+    // pass, then the trades, which waits for the inserts, then all of ours.
+    let lock = |oid: Option<pg_sys::Oid>, mode: &str| match oid.map(Relation::find).transpose()?.flatten() {
+        Some(table) => spi::run(&format!("LOCK TABLE {} IN {mode} MODE", table.quoted()), &[]).map(drop),
+        None => Ok(()),
+    };
+    lock(Some(definition.segments), "SHARE UPDATE EXCLUSIVE")?;
     if let Some(source) = Relation::find(definition.source)? {
         for statement in triggers::drop_trigger(&definition, &source)? {
             notice(&format!("a trigger is left, which only the owner of the table may drop: {statement}"));
         }
     }
+    lock(Some(definition.segments), "ACCESS EXCLUSIVE")?;
+    lock(definition.profiles, "ACCESS EXCLUSIVE")?;
     for oid in [definition.profiles, Some(definition.segments)].into_iter().flatten() {
         if let Some(table) = Relation::find(oid)? {
             spi::run(&format!("DROP TABLE {}", table.quoted()), &[])?;
@@ -367,10 +370,11 @@ fn drop_(call: &Call) -> Result<()> {
     // The record stays; a later segmentation of this name goes on with its numbers and does not show it.
     Event { version: definition.active_version, ..Event::of_segmentation("drop") }.record(&definition.name)?;
     for sql in [
+        // First: models stay as long as their segmentation is declared.
+        "DELETE FROM segmentation.definition WHERE name OPERATOR(pg_catalog.=) $1",
         "DELETE FROM segmentation.segment WHERE segmentation OPERATOR(pg_catalog.=) $1",
         "DELETE FROM segmentation.fit WHERE segmentation OPERATOR(pg_catalog.=) $1",
         "DELETE FROM segmentation.source WHERE segmentation OPERATOR(pg_catalog.=) $1",
-        "DELETE FROM segmentation.definition WHERE name OPERATOR(pg_catalog.=) $1",
     ] {
         catalogue::run(sql, &[arg(definition.name.clone())])?;
     }

@@ -88,45 +88,66 @@ impl<'a> Passes<'a> {
         Ok(Statement { sql: format!("CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {query}"), params })
     }
 
+    /// One row (account, profile) an account that has something between the beginning of the day of `as_of` and `as_of`, made from the
+    /// rows, into a new temporary table; `None` where that is a midnight.
+    pub fn part(&self, name: &str, as_of: i64) -> Result<Option<Statement>> {
+        if as_of.rem_euclid(DAY) == 0 {
+            return Ok(None);
+        }
+        let mut params = Params::default();
+        let functions = &self.functions;
+        let at = params.add(time(Some(as_of)));
+        let since = format!("pg_catalog.timezone('UTC', segmentation.utc_day({at})::timestamp)");
+        let quotes = Quotes::Before(Some(&at));
+        let t = self.pass.sql(self.definition, &self.table, &self.reference, quotes, &mut params)?;
+        let mut query = format!(
+            "SELECT {account} AS account, {functions}.account_profile({trade}) AS profile FROM {from}
+             WHERE {account} IS NOT NULL AND {t_at} < {at} AND {t_at} >= {since} GROUP BY 1",
+            account = t.account,
+            trade = t.trade,
+            from = t.from,
+            t_at = t.executed_at,
+        );
+        if let Some(opened) = &self.snapshots {
+            let key = self.definition.key_type;
+            let s = snapshots::sql(opened, key, self.returns.as_ref(), Some(&at), &mut params)?;
+            query = format!(
+                "SELECT account, {functions}.rollup(profile) AS profile FROM (
+                   {query}
+                   UNION ALL
+                   SELECT {account}, {functions}.account_profile({snapshot}) FROM {from}
+                   WHERE {account} IS NOT NULL AND {s_at} < {at} AND {s_at} >= {since} GROUP BY 1) u
+                 GROUP BY 1",
+                account = s.account,
+                snapshot = s.snapshot,
+                from = s.from,
+                s_at = s.taken_at,
+            );
+        }
+        Ok(Some(Statement { sql: format!("CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {query}"), params }))
+    }
+
     /// One row (account, profile) an account, into a new temporary table: from the first day of the look-back to the day
-    /// of `as_of`. Where that is inside a day, the day's profile is made again from the rows before it.
-    pub fn whole(&self, name: &str, days: &str, as_of: i64, lookback: Option<&str>) -> Result<Statement> {
+    /// of `as_of`, and of that day what is in the table `part`.
+    pub fn whole(
+        &self,
+        name: &str,
+        days: &str,
+        part: Option<&str>,
+        as_of: i64,
+        lookback: Option<&str>,
+    ) -> Result<Statement> {
         let mut params = Params::default();
         let functions = &self.functions;
         let at = params.add(time(Some(as_of)));
         let low = low_day(&at, lookback, &mut params);
-        let mut parts = format!(
-            "SELECT d.account, d.profile FROM {days} d
-             WHERE d.start > date '-infinity' AND d.start >= {low} AND d.start < segmentation.utc_day({at})"
-        );
-        if as_of.rem_euclid(DAY) != 0 {
-            let since = format!("pg_catalog.timezone('UTC', segmentation.utc_day({at})::timestamp)");
-            let quotes = Quotes::Before(Some(&at));
-            let t = self.pass.sql(self.definition, &self.table, &self.reference, quotes, &mut params)?;
-            parts += &format!(
-                " UNION ALL SELECT {account}, {functions}.account_profile({trade}) FROM {from}
-                  WHERE {account} IS NOT NULL AND {t_at} < {at} AND {t_at} >= {since} GROUP BY 1",
-                account = t.account,
-                trade = t.trade,
-                from = t.from,
-                t_at = t.executed_at,
-            );
-            if let Some(opened) = &self.snapshots {
-                let key = self.definition.key_type;
-                let s = snapshots::sql(opened, key, self.returns.as_ref(), Some(&at), &mut params)?;
-                parts += &format!(
-                    " UNION ALL SELECT {account}, {functions}.account_profile({snapshot}) FROM {from}
-                      WHERE {account} IS NOT NULL AND {s_at} < {at} AND {s_at} >= {since} GROUP BY 1",
-                    account = s.account,
-                    snapshot = s.snapshot,
-                    from = s.from,
-                    s_at = s.taken_at,
-                );
-            }
-        }
+        let part = part.map_or(String::new(), |part| format!(" UNION ALL SELECT account, profile FROM {part}"));
         let sql = format!(
             "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS
-             SELECT account, {functions}.rollup(profile) AS profile FROM ({parts}) p GROUP BY account"
+             SELECT account, {functions}.rollup(profile) AS profile FROM (
+               SELECT d.account, d.profile FROM {days} d
+               WHERE d.start > date '-infinity' AND d.start >= {low} AND d.start < segmentation.utc_day({at}){part}) p
+             GROUP BY account"
         );
         Ok(Statement { sql, params })
     }

@@ -24,6 +24,9 @@ use segmentation::profile::features::Market;
 /// (account, start, profile): one row an account and UTC day.
 const DAYS: &str = "pg_temp.pg_segmentation_days";
 const DAYS_NAME: &str = "pg_segmentation_days";
+/// (account, profile): one row an account, of the part of the day of as_of that lies before it. Only where that is inside a day.
+const PART: &str = "pg_temp.pg_segmentation_part";
+const PART_NAME: &str = "pg_segmentation_part";
 /// (account, profile): one row an account, of the look-back before as_of.
 const WHOLE: &str = "pg_temp.pg_segmentation_whole";
 const WHOLE_NAME: &str = "pg_segmentation_whole";
@@ -34,15 +37,17 @@ pub const FEATURE_ROWS: &str = "pg_temp.pg_segmentation_features";
 pub const SCORES: &str = "pg_temp.pg_segmentation_scores";
 
 pub fn drop_scratch() -> Result<()> {
-    for table in [DAYS, WHOLE, FEATURE_ROWS, SCORES] {
-        let exists = spi::read("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[arg(table.to_string())], |r| {
-            Ok(r.get(0, 1).unwrap_or(false))
-        })?;
-        if exists {
+    for table in [DAYS, PART, WHOLE, FEATURE_ROWS, SCORES] {
+        if exists(table)? {
             spi::run(&format!("DROP TABLE {table}"), &[])?;
         }
     }
     Ok(())
+}
+
+fn exists(table: &str) -> Result<bool> {
+    let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+    spi::read(sql, &[arg(table.to_string())], |r| Ok(r.get(0, 1).unwrap_or(false)))
 }
 
 /// What was made of the trades.
@@ -90,7 +95,8 @@ pub fn trade_features(
         as_of,
         warnings,
     )?;
-    spi_run(passes.whole(WHOLE_NAME, DAYS, as_of, lookback)?)?;
+    let part = passes.part(PART_NAME, as_of)?.map(spi_run).transpose()?.map(|_| PART);
+    spi_run(passes.whole(WHOLE_NAME, DAYS, part, as_of, lookback)?)?;
     let (vector, market, min_trades) = match wanted {
         Wanted::Declared { min_trades } => {
             let vector = Vector::of_fit(definition, &sources, WHOLE)?;
@@ -182,8 +188,9 @@ fn end_of_watermark_day(source: &Relation) -> Result<i64> {
     })
 }
 
-/// Replaces the stored profiles by those just made: spans of 1 and of 32 days.
-pub fn store_profiles(definition: &Definition) -> Result<()> {
+/// Replaces the stored profiles by those just made: spans of 1 and of 32 days, and where as_of was inside a day the part of that
+/// day before it, with a span of 0, so that what was scored then can be explained.
+pub fn store_profiles(definition: &Definition, as_of: Option<i64>) -> Result<()> {
     let Some(profiles) = definition.profiles()? else { return Ok(()) };
     let (table, functions) = (profiles.quoted(), catalogue::function_schema()?);
     spi::run(&format!("DELETE FROM {table}"), &[])?;
@@ -196,6 +203,12 @@ pub fn store_profiles(definition: &Definition) -> Result<()> {
         ),
         &[],
     )?;
+    if let (true, Some(as_of)) = (exists(PART)?, as_of) {
+        spi::run(
+            &format!("INSERT INTO {table} SELECT account, 0, segmentation.utc_day($1), profile FROM {PART}"),
+            &[time(Some(as_of))],
+        )?;
+    }
     Ok(())
 }
 
@@ -286,8 +299,8 @@ pub fn count_all(definition: &Definition, k: usize) -> Result<(Vec<u64>, Vec<f64
     })
 }
 
-/// Writes the scores of all accounts as their segments. The caller has locked the table.
-pub fn write_segments(segments: &Relation, model: &Model, version: i32) -> Result<()> {
+/// Writes the scores of all accounts, as of that instant, as their segments. The caller has locked the table.
+pub fn write_segments(segments: &Relation, model: &Model, version: i32, as_of: Option<i64>) -> Result<()> {
     let ids: Vec<i32> = model.segments.iter().map(|s| s.id).collect();
     let names: Vec<String> = model.segments.iter().map(|s| s.name.clone()).collect();
     let table = segments.quoted();
@@ -297,13 +310,13 @@ pub fn write_segments(segments: &Relation, model: &Model, version: i32) -> Resul
     let first = !one_snapshot()? && spi::write(&empty, &[], |r| Ok(r.get(0, 1).unwrap_or(false)))?;
     spi::run(
         &format!(
-            "INSERT INTO {table} AS old (account, {SCORED}, since, model_version)
-             SELECT account, {columns}, pg_catalog.transaction_timestamp(), $1
+            "INSERT INTO {table} AS old (account, {SCORED}, since, model_version, scored_as_of)
+             SELECT account, {columns}, pg_catalog.transaction_timestamp(), $1, $4
              FROM {SCORES} {upsert}",
             columns = score_columns("$2", "$3"),
             upsert = if first { String::new() } else { upsert("EXCLUDED.quality") },
         ),
-        &[arg(version), arg(ids), arg(names)],
+        &[arg(version), arg(ids), arg(names), time(as_of)],
     )?;
     if first {
         return Ok(());
@@ -316,12 +329,16 @@ pub fn write_segments(segments: &Relation, model: &Model, version: i32) -> Resul
     Ok(())
 }
 
-/// What happens to an account that has a segment already; `quality` is SQL over the rows `old` and `EXCLUDED`.
+/// What happens to an account that has a row already; `quality` is SQL over the rows `old` and `EXCLUDED`. It is since then what it
+/// is now, where its label is the same: no segment, or "new", is one too.
 pub fn upsert(quality: &str) -> String {
     format!(
         "ON CONFLICT (account) DO UPDATE SET
            segment_id = EXCLUDED.segment_id, segment = EXCLUDED.segment, model_segment_id = EXCLUDED.model_segment_id,
            margin = EXCLUDED.margin, outlier = EXCLUDED.outlier, model_version = EXCLUDED.model_version, quality = {quality},
-           since = CASE WHEN old.segment_id = EXCLUDED.segment_id THEN old.since ELSE EXCLUDED.since END"
+           scored_as_of = EXCLUDED.scored_as_of,
+           since = CASE WHEN old.segment_id IS NOT DISTINCT FROM EXCLUDED.segment_id
+                         AND (old.segment_id IS NOT NULL OR old.segment IS NOT DISTINCT FROM EXCLUDED.segment)
+                        THEN coalesce(old.since, EXCLUDED.since) ELSE EXCLUDED.since END"
     )
 }

@@ -39,7 +39,7 @@ impl Tables {
                      profile segmentation.account_profile NOT NULL, PRIMARY KEY (account, span, start)"
                 ),
                 Some("span, start"),
-                &format!("Profiles of segmentation {name}: one row an account and UTC span of 1 or of 32 days."),
+                &format!("Profiles of segmentation {name}: one row an account and UTC span of 1 or of 32 days; span 0 is the part of a day before the instant of a fit."),
             )?),
         };
         let segments = make(
@@ -47,10 +47,10 @@ impl Tables {
             &format!(
                 "account {key} NOT NULL PRIMARY KEY, segment_id integer, segment text, model_segment_id integer,
                  margin double precision, since timestamp with time zone, model_version integer, quality text NOT NULL,
-                 outlier boolean"
+                 outlier boolean, scored_as_of timestamp with time zone"
             ),
             None,
-            &format!("Segments of segmentation {name}: one row an account. quality: ok, noise, insufficient_data, new, or dirty."),
+            &format!("Segments of segmentation {name}: one row an account. quality: ok, noise, insufficient_data, new, or dirty. scored_as_of: the instant whose figures the segment is of."),
         )?;
         Ok(Tables { profiles, segments })
     }

@@ -9,7 +9,6 @@
 //! what follows a trade is not known yet. Features of class J stay those of the trades of the last fit, and so do
 //! snapshots.
 
-use crate::api::account::end_of_last_day;
 use crate::api::assign::{score_columns, SCORED};
 use crate::api::catalogue::{self, Definition, Source};
 use crate::api::fit::{lock, one_snapshot};
@@ -87,6 +86,8 @@ fn watch(call: &Call) -> Result<Option<String>> {
     let all = relations(&source)?;
     all.iter().try_for_each(|r| check_watchable(&definition, r))?;
     let functions = catalogue::function_schema()?;
+    // What drops the segmentation holds this before it waits for the trades, and so does a fit.
+    spi::run(&format!("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", segments.quoted()), &[])?;
     all.iter().try_for_each(|r| set_trigger(&definition, r, &functions))?;
     // Setting the trigger waited for the writers before it and holds off those after: what was inserted since the fit
     // is caught up with now, and from here on every insert is seen.
@@ -97,9 +98,9 @@ fn watch(call: &Call) -> Result<Option<String>> {
     drop_scratch()?;
     let lookback = model.provenance.lookback.as_deref();
     let made = trade_features(&definition, &source, None, lookback, Wanted::Of(&model), &mut Vec::new())?;
-    store_profiles(&definition)?;
+    store_profiles(&definition, Some(made.as_of))?;
     score_all(&model)?;
-    write_segments(&segments, &model, version)?;
+    write_segments(&segments, &model, version, Some(made.as_of))?;
     drop_scratch()?;
     set_watched(&definition, true, Some(made.as_of))?;
     Event { version: Some(version), ..Event::of_segmentation("watch") }.record(&definition.name)?;
@@ -136,7 +137,7 @@ fn unwatch(call: &Call) -> Result<Option<String>> {
         Some(source) => drop_trigger(&definition, &source)?,
         None => Vec::new(),
     };
-    set_watched(&definition, false, end_of_last_day(&definition)?)?;
+    set_watched(&definition, false, definition.scored_as_of)?;
     Event::of_segmentation("unwatch").record(&definition.name)?;
     let mut answer = format!("segmentation \"{}\" is no longer updated by inserts", definition.name);
     if !left.is_empty() {
@@ -298,22 +299,25 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
             true => (String::new(), ""),
             false => (format!(", {own} AS c"), " || v.c"),
         };
-        let enough = match model.provenance.parameters.min_trades {
-            0 | 1 => "true".into(),
-            least => format!("v.b[{}] >= {least}", vector.built_in.len() + 1),
-        };
+        let trades = format!("v.b[{}]", vector.built_in.len() + 1);
+        let least = model.provenance.parameters.min_trades;
+        // A refit would not list accounts that have no trade that counts in the look-back, whatever was rejected.
         spi::run(
             &format!(
-                "INSERT INTO {segments} AS old (account, {SCORED}, since, model_version)
-                 SELECT account, {columns}, pg_catalog.transaction_timestamp(), {version}
+                "WITH scored AS (
+                 INSERT INTO {segments} AS old (account, {SCORED}, since, model_version, scored_as_of)
+                 SELECT account, {columns}, pg_catalog.transaction_timestamp(), {version}, {at}
                  FROM (SELECT v.account,
-                              CASE WHEN {enough}
+                              CASE WHEN {trades} >= {least}
                                    THEN segmentation.score(v.b[1:{n}]{all}, CAST({json} AS segmentation.model)) END AS s
                        FROM (SELECT r.account, {built_in} AS b{own}
                              FROM (SELECT p.account, {functions}.rollup(p.profile) AS profile
                                    FROM {profiles} p WHERE p.account IN ({touched}) AND {window}
-                                   GROUP BY p.account ORDER BY p.account) r{join} OFFSET 0) v) x
-                 {upsert}",
+                                   GROUP BY p.account ORDER BY p.account) r{join} OFFSET 0) v
+                       WHERE {trades} > 0) x
+                 {upsert} RETURNING account)
+                 DELETE FROM {segments} gone WHERE gone.account IN ({touched}) AND gone.quality <> 'dirty'
+                   AND NOT EXISTS (SELECT FROM scored WHERE scored.account = gone.account)",
                 columns = score_columns(&ids, &names),
                 n = vector.built_in.len(),
                 window = window.condition(),
@@ -323,7 +327,7 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
             params.args(),
         )?;
     }
-    // Accounts that were not there before and have nothing in the look-back: a refit would not list them either.
+    // Nothing is dated before tomorrow: there is no account to score.
     spi::run(&format!("DELETE FROM {segments} WHERE quality = 'pending' AND account IN ({touched})"), &[])?;
     Ok(None)
 }

@@ -10,11 +10,13 @@ pub const SPAN: i32 = 32;
 /// PostgreSQL's first date, in days from 2000-01-01.
 pub const FIRST_DAY: i32 = -2_451_545;
 
-/// Days from `low` (`None`: from the beginning) to before `high`, counted from 2000-01-01.
+/// Days from `low` (`None`: from the beginning) to before `high`, counted from 2000-01-01; with `part`, and of `high` what was stored
+/// of it as a part of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub low: Option<i32>,
     pub high: i32,
+    part: bool,
 }
 
 /// An instant as PostgreSQL writes it, in UTC.
@@ -31,16 +33,29 @@ impl Window {
                 "segments and explanations of the past come from stored profiles, one a UTC day: pass date_trunc('day', as_of, 'UTC'); segmentation_features takes any instant",
             ));
         }
+        Self::scored(as_of, lookback)
+    }
+
+    /// The window of a scoring, which may have been inside a day: then the part of that day is stored, too.
+    pub fn scored(as_of: i64, lookback: Option<&str>) -> Result<Window> {
         let low = lookback.map(|lookback| {
             let sql = "SELECT segmentation.utc_day(pg_catalog.timezone('UTC',
                          pg_catalog.timezone('UTC', $1) OPERATOR(pg_catalog.-) $2::interval)) OPERATOR(pg_catalog.-) date '2000-01-01'";
             spi::read(sql, &[time(Some(as_of)), arg(lookback.to_string())], |r| Ok(r.get::<i32>(0, 1).unwrap_or(i32::MIN)))
         });
-        Ok(Window { low: low.transpose()?, high: day_of(as_of) })
+        Ok(Window { low: low.transpose()?, high: day_of(as_of), part: as_of.rem_euclid(DAY) != 0 })
     }
 
     /// SQL over the columns `span` and `start` of a table of profiles with alias `p`. Needs a safe search path.
     pub fn condition(&self) -> String {
+        let days = self.days();
+        match self.part {
+            true => format!("({days} OR (p.span = 0 AND p.start = date '2000-01-01' + {}))", self.high),
+            false => days,
+        }
+    }
+
+    fn days(&self) -> String {
         // The first date PostgreSQL has is 4714-11-24 BC; a block may begin before it.
         let day = |n: i32| format!("date '2000-01-01' + {}", n.max(FIRST_DAY));
         let block = |n: i32| n.div_euclid(SPAN) * SPAN;

@@ -40,8 +40,10 @@ pub fn store(definition: &Definition, model: &Model) -> Result<i32> {
         &[name, arg(version), arg(ids(model)), arg(names)],
     )?;
     let next = model.segments.iter().map(|s| s.id).max().map_or(1, |id| id.saturating_add(1));
+    // Also where no id is new: a transaction whose snapshot is older than this version then fails with 40001 at the row, and not
+    // with the number of the version taken.
     catalogue::run(
-        "UPDATE segmentation.definition SET next_segment_id = $2 WHERE name = $1 AND next_segment_id < $2",
+        "UPDATE segmentation.definition SET next_segment_id = greatest(next_segment_id, $2) WHERE name = $1",
         &[name, arg(next)],
     )?;
     Ok(version)
@@ -83,8 +85,8 @@ pub fn switch(
     scored_as_of: Option<i64>,
     event: Event,
 ) -> Result<()> {
-    write_segments(segments, model, version)?;
-    scratch::store_profiles(definition)?;
+    write_segments(segments, model, version, scored_as_of)?;
+    scratch::store_profiles(definition, scored_as_of)?;
     if let Some(before) = definition.active_version {
         set_state(definition, before, State::Retired)?;
         Event::of_version("retire", before, Some(State::Active), Some(State::Retired))

@@ -119,6 +119,8 @@ SELECT test, state FROM (VALUES
   ('an event', $$UPDATE segmentation.event SET reason = 'x'$$),
   ('events', $$DELETE FROM segmentation.event$$),
   ('all of them', $$TRUNCATE segmentation.event$$),
+  ('a model goes', $$DELETE FROM segmentation.fit WHERE version = 2$$),
+  ('all models go', $$TRUNCATE segmentation.fit$$),
   ('a state that is none', $$UPDATE segmentation.fit SET state = 'odd'$$)) AS t(test, statement), test.error_of(statement);
 
 -- A refit from what is stored.

@@ -87,6 +87,15 @@ INSERT INTO watch_t VALUES (40000, 'w9', '2099-01-01+00', 'I1', 1e6, 1e3, 'buy')
 SELECT 'a trade of 2099' AS test, count(*) = 0 AS ok FROM (SELECT account, segment, margin FROM w_segments EXCEPT SELECT * FROM watch_before) AS s;
 INSERT INTO watch_t VALUES (40001, 'w9', '2024-02-03+00', 'I1', -5, 1, 'buy'), (40002, 'w9', NULL, 'I1', 'NaN', 1, 'buy'), (40003, NULL, '2024-02-03+00', 'I1', 1, 1, 'buy');
 SELECT 'bad rows are in the table' AS test, count(*) = 3 AS ok FROM watch_t WHERE trade_id BETWEEN 40001 AND 40003;
+-- Accounts of which every trade is rejected, and trades without a time: no row, as after a refit. So with what an account has without a good trade.
+INSERT INTO watch_t VALUES (40010, 'bad', '2024-02-03+00', 'I1', -5, 1, 'buy'), (40011, 'worse', '2024-02-03+00', 'I1', 'NaN', 1, 'sell'), (40012, 'timeless', NULL, 'I1', 1, 1, 'sell');
+INSERT INTO watch_t VALUES (40013, 'bad', '2024-02-03 01:00+00', 'I1', -1, 1, 'buy');
+CREATE TABLE watch_listed AS SELECT account, quality FROM w_segments;
+SELECT 'rejected trades make no account' AS test, count(*) = 0 AS ok FROM watch_listed WHERE account IN ('bad', 'worse', 'timeless');
+SELECT count(*) = 3 AS ok FROM fit_segmentation('w', k => 3);
+SELECT 'as a refit lists them' AS test, count(*) = 0 AS ok FROM (SELECT account FROM watch_listed EXCEPT SELECT account FROM w_segments UNION ALL (SELECT account FROM w_segments EXCEPT SELECT account FROM watch_listed)) AS s;
+INSERT INTO watch_t VALUES (40014, 'bad', '2024-02-03 02:00+00', 'I1', 3, 1, 'buy');
+SELECT 'one good trade does' AS test, count(*) = 1 AS ok FROM w_segments WHERE account = 'bad';
 
 
 -- A scorer that fails does not fail the insert: it warns, and marks the accounts until the next fit.
@@ -122,4 +131,4 @@ SELECT 'a view depends on it' AS test, state = '2BP01' AS ok, message FROM test.
 DROP VIEW watch_changed, watch_difference, watch_expected, watch_v;
 SELECT drop_segmentation('w');
 DROP PROCEDURE watch_keep;
-DROP TABLE watch_t, watch_before, watch_kept;
+DROP TABLE watch_t, watch_before, watch_kept, watch_listed;
