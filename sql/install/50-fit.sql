@@ -21,21 +21,21 @@ CREATE FUNCTION choose_k(
                 prediction_strength_of_2000 float8, weakest_jaccard_of_2000 float8, smallest bigint, guard_p float8, reason text)
   AS 'MODULE_PATHNAME', 'segmentation_choose_k' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION choose_k(text, integer, text, jsonb, timestamptz, interval, bigint, jsonb, integer) IS
-  'Every criterion for every number of segments from 1 to k_max, and the rule that fit_segmentation follows: which k it chooses and why, and why it passes others over. A column named ..._of_N is computed on at most N accounts, drawn from the seed: with fewer it is exact. The criteria disagree on most data; see docs/algorithms.md. guard_p: how often rows without groups look as grouped. Stores nothing. Needs INSERT on <name>_segments and what segment_model needs. 22023 for an algorithm that finds k itself.';
+  'Every criterion for every number of segments from 1 to k_max, and the rule that fit_segmentation follows: which k it chooses and why, and why it passes others over. A column named ..._of_N is computed on at most N accounts, drawn from the seed: with fewer it is exact. The criteria disagree on most data; see docs/algorithms.md. guard_p: how often rows without groups look as grouped. Stores nothing. Needs what fit_segmentation with activate => false needs: INSERT on <name>_segments, what segment_model needs, and SELECT on what it is made from. 22023 for an algorithm that finds k itself.';
 
 CREATE FUNCTION segmentation_stability(segmentation text DEFAULT NULL, version integer DEFAULT NULL,
                                        resamples integer DEFAULT 100, seed bigint DEFAULT 1)
   RETURNS TABLE(segment_id integer, segment text, figure text, value float8, verdict text)
   AS 'MODULE_PATHNAME', 'segmentation_stability' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 30;
 COMMENT ON FUNCTION segmentation_stability(text, integer, integer, bigint) IS
-  'How far a model (the active one by default) can be trusted, on the accounts as they are now. For each segment: jaccard_of_2000, the mean largest Jaccard similarity with a segment of a refit on a resample of at most 2,000 accounts, in Hennig''s words; dissolved_share, the resamples in which it is at most 0.5; confidence, the mean share of refits that put its accounts into the matching segment. For the whole model (segment NULL), by 5 folds: inertia of accounts left out over inertia of those fitted on (warn above 1.25, fail above 1.5), fall of the silhouette (warn above 0.05), agreement of labels with a refit (warn below 0.6), and the worst of the three as a verdict. Stores nothing. Needs what segment_model needs.';
+  'How far a model (the active one by default) can be trusted, on the accounts as they are now. For each segment: jaccard_of_2000, the mean largest Jaccard similarity with a segment of a refit on a resample of at most 2,000 accounts, in Hennig''s words; dissolved_share, the resamples in which it is at most 0.5; confidence, the mean share of refits that put its accounts into the matching segment. For the whole model (segment NULL), by 5 folds: inertia of accounts left out over inertia of those fitted on (warn above 1.25, fail above 1.5), fall of the silhouette (warn above 0.05), agreement of labels with a refit (warn below 0.6), and the worst of the three as a verdict; guard, the p of the test whether these segments are more than chance. Stores nothing. Needs what compare_models needs.';
 
 CREATE FUNCTION account_confidence(segmentation text DEFAULT NULL, version integer DEFAULT NULL,
                                    resamples integer DEFAULT 100, seed bigint DEFAULT 1)
   RETURNS TABLE(account text, segment_id integer, segment text, confidence float8)
   AS 'MODULE_PATHNAME', 'segmentation_account_confidence' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10000;
 COMMENT ON FUNCTION account_confidence(text, integer, integer, bigint) IS
-  'How sure each account''s segment is: the share of refits on resamples that put it into the segment matched with its own. NULL for noise. Stores nothing. Needs what segment_model needs.';
+  'How sure each account''s segment is: the share of refits on resamples that put it into the segment matched with its own. NULL for noise. Stores nothing. Needs what compare_models needs: what segment_model needs, and SELECT on the trade table (or the ready-made features) and on the mapped columns of the sources.';
 
 CREATE FUNCTION segmentation.score(features float8[], model segmentation.model) RETURNS float8[]
   AS 'MODULE_PATHNAME', 'segmentation_score' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;

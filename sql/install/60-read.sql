@@ -35,7 +35,7 @@ CREATE FUNCTION segment_probabilities(account text, segmentation text DEFAULT NU
   RETURNS TABLE(segment_id integer, segment text, probability float8)
   AS 'MODULE_PATHNAME', 'segmentation_segment_probabilities_text' LANGUAGE c STABLE PARALLEL SAFE ROWS 10;
 COMMENT ON FUNCTION segment_probabilities(anyelement, text, timestamptz) IS
-  'Soft membership, the likeliest segment first: the posterior of a mixture; of k-means softmax(-d^2 / (2 tau^2)) with tau^2 the mean squared distance of the training accounts to their centroids. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. as_of (a UTC midnight, else 22023) NULL: the instant of the last scoring. Needs what segment_model needs. 0A000 where the algorithm knows no probabilities.';
+  'Soft membership, the likeliest segment first: the posterior of a mixture; of k-means softmax(-d^2 / (2 tau^2)) with tau^2 the mean squared distance of the training accounts to their centroids. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. as_of (a UTC midnight, else 22023) NULL: the instant that the account was scored at last (scored_as_of of <name>_segments), so that it is told of the segment that segment_of says. Needs what segment_model needs. 0A000 where the algorithm knows no probabilities.';
 COMMENT ON FUNCTION segment_probabilities(text, text, timestamptz) IS 'The same for a literal or a text.';
 
 CREATE FUNCTION explain_segment(account anyelement, segmentation text DEFAULT NULL, target text DEFAULT NULL,
@@ -49,7 +49,7 @@ CREATE FUNCTION explain_segment(account text, segmentation text DEFAULT NULL, ta
                 other_typical float8, contribution float8, lead float8, reading text)
   AS 'MODULE_PATHNAME', 'segmentation_explain_segment_text' LANGUAGE c STABLE PARALLEL SAFE ROWS 20;
 COMMENT ON FUNCTION explain_segment(anyelement, text, text, timestamptz) IS
-  'Why the account is in its segment and not in another (the runner-up, or target: a name, or an id as text): for each feature its value, what is typical in both, and its contribution, positive where it speaks for the segment. Contributions sum to lead: of k-means the squared distance to the other centroid minus that to the own, in the prepared space; of a mixture the difference of the log densities. Largest contributions first. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. Nor with one segment. as_of (a UTC midnight, else 22023) NULL: the instant of the last scoring. Needs what segment_model needs. 42704 no such target, 22023 the account''s own segment, 0A000 where the algorithm''s segments do not compare feature by feature.';
+  'Why the account is in its segment and not in another (the runner-up, or target: a name, or an id as text): for each feature its value, what is typical in both, and its contribution, positive where it speaks for the segment. Contributions sum to lead: of k-means the squared distance to the other centroid minus that to the own, in the prepared space; of a mixture the difference of the log densities. Largest contributions first. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. Nor with one segment. as_of (a UTC midnight, else 22023) NULL: the instant that the account was scored at last (scored_as_of of <name>_segments), so that it is told of the segment that segment_of says. Needs what segment_model needs. 42704 no such target, 22023 the account''s own segment, 0A000 where the algorithm''s segments do not compare feature by feature.';
 COMMENT ON FUNCTION explain_segment(text, text, text, timestamptz) IS 'The same for a literal or a text.';
 
 CREATE FUNCTION counterfactual_segment(account anyelement, target text DEFAULT NULL, segmentation text DEFAULT NULL,
@@ -71,7 +71,7 @@ CREATE FUNCTION segment_standing(account text, segmentation text DEFAULT NULL, a
   RETURNS TABLE(standing text, trades bigint, trades_needed bigint, missing integer, allowed integer, lacks text[])
   AS 'MODULE_PATHNAME', 'segmentation_segment_standing_text' LANGUAGE c STABLE PARALLEL SAFE ROWS 1;
 COMMENT ON FUNCTION segment_standing(anyelement, text, timestamptz) IS
-  'Whether the account gets a segment, and what is lacking where it does not: assigned, new (fewer trades than min_trades of the fit), insufficient (more features missing than the 40 % allowed) or noise. trades_needed: the fewest further trades that may change it, NULL where trades do not. lacks: the features that are not known, with the observations they take. No row for a NULL or unknown account. as_of (a UTC midnight, else 22023) NULL: the instant of the last scoring. Needs what segment_model needs.';
+  'Whether the account gets a segment, and what is lacking where it does not: assigned, new (fewer trades than min_trades of the fit), insufficient (more features missing than the 40 % allowed) or noise. trades_needed: the fewest further trades that may change it, NULL where trades do not. lacks: the features that are not known, with the observations they take. No row for a NULL or unknown account. as_of (a UTC midnight, else 22023) NULL: the instant that the account was scored at last (scored_as_of of <name>_segments), so that it is told of the segment that segment_of says. Needs what segment_model needs.';
 COMMENT ON FUNCTION segment_standing(text, text, timestamptz) IS 'The same for a literal or a text.';
 
 CREATE FUNCTION segment_model(segmentation text DEFAULT NULL, version integer DEFAULT NULL) RETURNS segmentation.model
@@ -105,19 +105,19 @@ CREATE FUNCTION segment_profiles(segmentation text DEFAULT NULL, version integer
                 p_adjusted float8)
   AS 'MODULE_PATHNAME', 'segmentation_segment_profiles' LANGUAGE c STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION segment_profiles(text, integer) IS
-  'What is typical of each segment, in original units: quartiles of each feature, z = (median - median of all) / (1.4826 MAD of all), lift = mean / mean of all. NULL where a figure is not defined. effect: Cliff''s delta of the segment against all other accounts, the chance that an account here has more minus the chance that it has less, -1 to 1. p_adjusted: of the Mann-Whitney test of the same, after Benjamini and Hochberg over all segments and features of the model.';
+  'What is typical of each segment, in original units: quartiles of each feature, z = (median - median of all) / (1.4826 MAD of all), lift = mean / mean of all. NULL where a figure is not defined. effect: Cliff''s delta of the segment against all other accounts, the chance that an account here has more minus the chance that it has less, -1 to 1. p_adjusted: of the Mann-Whitney test of the same, after Benjamini and Hochberg over all segments and features of the model. A WARNING where the guard says that the segments may be chance.';
 
 CREATE FUNCTION segment_rules(segmentation text DEFAULT NULL, version integer DEFAULT NULL)
   RETURNS TABLE(segment_id integer, segment text, rule text, precision_held_out float8, coverage_held_out float8,
                 fidelity float8, verdict text)
   AS 'MODULE_PATHNAME', 'segmentation_segment_rules' LANGUAGE c STABLE PARALLEL SAFE ROWS 8;
 COMMENT ON FUNCTION segment_rules(text, integer) IS
-  'The segments in a tree of at most three questions over raw features (CART, Gini), grown on two thirds of the accounts. On the held-out third: fidelity, the share of accounts for which the rules say what the model says (below 0.85: low fidelity); precision, of the accounts the rules put into the segment the share that is in it; coverage, of the accounts of the segment the share that the rules find. No row with one segment. Needs what segment_model needs.';
+  'The segments in a tree of at most three questions over raw features (CART, Gini), grown on two thirds of the accounts. On the held-out third: fidelity, the share of accounts for which the rules say what the model says (below 0.85: low fidelity); precision, of the accounts the rules put into the segment the share that is in it; coverage, of the accounts of the segment the share that the rules find. No row with one segment. A WARNING where the guard says that the segments may be chance. Needs what segment_model needs.';
 
 CREATE FUNCTION segment_rules_sql(segmentation text DEFAULT NULL, version integer DEFAULT NULL) RETURNS text
   AS 'MODULE_PATHNAME', 'segmentation_segment_rules_sql' LANGUAGE c STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION segment_rules_sql(text, integer) IS
-  'The same rules as one SQL CASE expression over columns named as the features, which any PostgreSQL runs without this extension. NULL, NaN and infinities are missing. NULL with one segment.';
+  'The same rules as one SQL CASE expression over columns named as the features (of a category, over its own column: ''tier'', not ''tier=gold''), which any PostgreSQL runs without this extension. NULL, NaN and infinities are missing. NULL with one segment.';
 
 CREATE FUNCTION adjusted_rand_index(text[], text[]) RETURNS float8
   AS 'MODULE_PATHNAME', 'segmentation_adjusted_rand_index' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000;

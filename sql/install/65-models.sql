@@ -49,12 +49,12 @@ CREATE FUNCTION export_model(segmentation text, version integer DEFAULT NULL, mi
                              mask boolean DEFAULT false) RETURNS jsonb
   AS 'MODULE_PATHNAME', 'segmentation_export_model' LANGUAGE c STABLE PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION export_model(text, integer, integer, boolean) IS
-  'A model as JSON, with exact numbers, for import_model; the active one where no version is given. 42501 where it tells of fewer than min_accounts accounts: a smaller segment, noise or rule, winsorising bounds or the reach of a segment that fewer lie beyond, quantiles of features scaled by rank, a feature or category that fewer of a group have, a feature of which most of a group have one value, the rows that dbscan and hdbscan keep, trimmed centres. With mask it is a summary then: sizes, quartiles and means of at least min_accounts accounts with three digits, for reading, not for import_model. min_accounts => 1 exports it all.';
+  'A model as JSON, with exact numbers, for import_model; the active one where no version is given. 42501 where it tells of fewer than min_accounts accounts: a smaller segment, noise or rule, winsorising bounds or the reach of a segment that fewer lie beyond, quantiles of features scaled by rank, a feature or category that fewer of a group have, a feature of which most of a group have one value, the rows that dbscan and hdbscan keep, trimmed centres. With mask it is a summary then: sizes, quartiles and means of at least min_accounts accounts with three digits, for reading, not for import_model. min_accounts => 1 exports it all. 54000 where the export has more than the 32 MB that import_model reads.';
 
 CREATE FUNCTION import_model(segmentation text, model jsonb, reason text DEFAULT NULL) RETURNS integer
   AS 'MODULE_PATHNAME', 'segmentation_import_model' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION import_model(text, jsonb, text) IS
-  'Stores what export_model gave as a new candidate and answers its version. Its segments get new ids, unless the segmentation has a model of the same content: then that one''s. 22023 for anything that is not such an export, above 32 MB, masked, or with features that the segmentation does not have. Needs what fit_segmentation with activate => false needs.';
+  'Stores what export_model gave as a new candidate and answers its version. Its segments get new ids, unless the segmentation has a model of the same content: then that one''s. 22023 for anything that is not such an export, above 32 MB, masked, or with features that the segmentation does not have or that need an input which none of its columns gives. Needs what fit_segmentation with activate => false needs.';
 
 CREATE FUNCTION reproduce_model(segmentation text, version integer DEFAULT NULL)
   RETURNS TABLE("check" text, expected text, found text, equal boolean)

@@ -135,6 +135,11 @@ fn stability(call: &Call) -> Result<Rows> {
         push("dissolved_share", recovery.map(|r| r.dissolved as f64 / r.resamples as f64), None);
         push("confidence", mean, None);
     }
+    if let Some(p) = model.quality.guard.p {
+        let verdict = if model.quality.guard.is_chance() { "may be chance" } else { "more than chance" };
+        let (figure, verdict) = (Cell::text("guard"), Cell::text(verdict));
+        rows.push(vec![Cell::Null, Cell::Null, figure, Cell::Float(p), verdict]);
+    }
     if let Some(held) = &found.held_out {
         let verdict = held.verdict().map(|v| v.name());
         let mut push = |figure: &str, value: Option<f64>, verdict: Option<&str>| {
@@ -156,6 +161,7 @@ fn confidence(call: &Call) -> Result<Rows> {
     let accounts = matrix::accounts(&definition)?;
     drop_scratch()?;
     let row = |((account, &label), c): ((String, &u32), &Option<f64>)| {
+        pgrx::check_for_interrupts!();
         let segment = (label != NOISE).then(|| &model.segments[label as usize]);
         vec![
             Cell::text(account),

@@ -85,7 +85,7 @@ pub fn accounts(definition: &Definition) -> Result<Vec<String>> {
     // By the key and not by its text, which would also be called account.
     let order = format!("f.account{}", order_collation(definition.key_type));
     let sql = format!("SELECT f.account::text FROM {FEATURE_ROWS} f WHERE NOT f.fresh ORDER BY {order}");
-    spi::write(&sql, &[], |r| Ok((0..r.len()).map(|i| r.text(i, 1).unwrap_or_default()).collect()))
+    spi::write(&sql, &[], |r| Ok(r.each(|i| r.text(i, 1).unwrap_or_default())))
 }
 
 /// Text keys are ordered by their bytes, so that the model does not depend on the database's collation.

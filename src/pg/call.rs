@@ -276,8 +276,9 @@ impl RowSink {
         }
     }
 
-    /// Adds a row; it has to have the declared columns.
+    /// Adds a row; it has to have the declared columns. Answers a cancel: there may be a row an account.
     pub fn push(&mut self, row: Vec<Cell>) {
+        pgrx::check_for_interrupts!();
         // SAFETY: the descriptor is valid; lengths are compared before the values are handed over.
         unsafe {
             assert_eq!(row.len(), (*self.descriptor).natts as usize, "a row has the wrong number of columns");

@@ -39,7 +39,8 @@ struct Backend(UnsafeCell<Queue>);
 unsafe impl Sync for Backend {}
 
 const FREE: Entry = Entry { state: std::ptr::null_mut(), length: 0, record: [0; RECORD_ROOM] };
-static QUEUE: Backend = Backend(UnsafeCell::new(Queue { entries: [FREE; ROWS], next: 0, watched: std::ptr::null_mut() }));
+static QUEUE: Backend =
+    Backend(UnsafeCell::new(Queue { entries: [FREE; ROWS], next: 0, watched: std::ptr::null_mut() }));
 
 /// Adds a fill to the state of the first argument, made if there is none; answers the datum to return for it.
 pub fn push(call: &Call, fill: &Fill) -> Result<Raw> {

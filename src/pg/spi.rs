@@ -77,6 +77,16 @@ impl Rows {
         unsafe { (*self.table).numvals as usize }
     }
 
+    /// What `read` makes of each row, by its number. Answers a cancel: there may be a row an account.
+    pub fn each<T>(&self, mut read: impl FnMut(usize) -> T) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.len());
+        for row in 0..self.len() {
+            pgrx::check_for_interrupts!();
+            all.push(read(row));
+        }
+        all
+    }
+
     /// Column `column` (from 1) of row `row` (from 0).
     pub fn raw(&self, row: usize, column: i32) -> Option<pg_sys::Datum> {
         assert!(row < self.len(), "row {row} of {}", self.len());

@@ -124,7 +124,7 @@ fn moved(call: &Call) -> Result<Rows> {
                 Cell::option(r.get(i, 6), Cell::Float),
             ]
         };
-        Ok((0..r.len()).map(row).collect())
+        Ok(r.each(row))
     })?;
     drop_sides()?;
     Ok(Rows(rows))

@@ -9,6 +9,7 @@ use crate::api::models::align::{names, version_ids};
 use crate::api::models::event::{reason, Event, State};
 use crate::api::models::names::checked;
 use crate::api::models::version::store;
+use crate::api::report::missing;
 use crate::api::sources::Sources;
 use crate::api::vector::Vector;
 use crate::pg::call::{Call, Raw};
@@ -16,9 +17,12 @@ use crate::pg::datum;
 use crate::pg::error::{Failure, Result};
 use crate::pg::identity::SafePath;
 use crate::pg::spi::{self, arg};
+use crate::pg::trigger::contained;
 use crate::sql_function;
 use pgrx::PgSqlErrorCode;
 use segmentation::model::Model;
+use segmentation::profile::features::index_of;
+use segmentation::profile::FEATURES;
 use serde_json::{json, Value};
 
 sql_function!("segmentation_export_model", 4, export);
@@ -69,7 +73,18 @@ fn export(call: &Call) -> Result<Option<Raw>> {
         document["min_accounts"] = json!(least);
     }
     document["model"] = model.masked(&personal)?;
-    spi::read("SELECT $1::jsonb", &[arg(document.to_string())], |r| Ok(r.kept(0, 1).map(Raw)))
+    spi::read("SELECT $1::jsonb", &[arg(document.to_string())], |r| {
+        // What cannot be imported is no export; a summary is for reading.
+        let size = r.bytes(0, 1).map_or(0, <[u8]>::len);
+        if size > LIMIT && personal.is_empty() {
+            return Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                format!("the export of version {version} has {size} bytes, more than the {LIMIT} that import_model reads"),
+            )
+            .hint("dbscan and hdbscan keep rows of accounts: fit fewer accounts, or another algorithm; segment_model has the model here"));
+        }
+        Ok(r.kept(0, 1).map(Raw))
+    })
 }
 
 fn import(call: &Call) -> Result<Option<i32>> {
@@ -87,6 +102,7 @@ fn import(call: &Call) -> Result<Option<i32>> {
     }
     let mut model = decoded(datum::json(given)?)?;
     let _path = SafePath::set();
+    check_times(&model)?;
     check_features(&definition, &model)?;
     let definition = catalogue::lock_row(&definition.name)?;
     let from = (model.segments.iter().map(|s| s.id).collect::<Vec<_>>(), model.content_hash()?);
@@ -134,13 +150,47 @@ fn decoded(mut document: Value) -> Result<Model> {
     Ok(model)
 }
 
+/// The look-back and the instant are texts that activation and reproduce_model read.
+fn check_times(model: &Model) -> Result<()> {
+    let p = &model.provenance;
+    let texts = [
+        ("lookback", &p.lookback, "SELECT $1::interval >= interval '1 day'"),
+        ("as_of", &p.as_of, "SELECT pg_catalog.isfinite($1::timestamptz)"),
+    ];
+    for (name, text, sql) in texts {
+        let Some(text) = text.clone() else { continue };
+        let value = text.clone();
+        // The error of a text that is none says nothing of where it came from.
+        let good = contained(move || spi::read(sql, &[arg(value)], |r| Ok(r.get(0, 1).unwrap_or(false))));
+        if !good.unwrap_or(false) {
+            return Err(malformed(format!("its {name} is \"{text}\"")));
+        }
+    }
+    Ok(())
+}
+
+/// The first input that a feature of the model needs and nothing gives.
+fn unfed(definition: &Definition, sources: &Sources, vector: &Vector) -> Option<String> {
+    let has = |input: &str| definition.columns.get(input).is_some_and(Value::is_string) || sources.provide(input);
+    vector.built_in.iter().filter_map(|n| index_of(n)).find_map(|i| {
+        let input = missing(&FEATURES[i], &has)?;
+        Some(format!("the feature \"{}\" needs the input \"{input}\", which no column gives", FEATURES[i].name))
+    })
+}
+
 /// The segmentation has to have the features that the model scores.
 fn check_features(definition: &Definition, model: &Model) -> Result<()> {
     let lost = match definition.kind {
         Source::Features => {
             model.feature_names().into_iter().find(|n| !definition.features.iter().any(|f| f == n)).map(str::to_string)
         }
-        Source::Trades => Vector::of_model(model, &Sources::of(&definition.name)?).err().map(|failure| failure.message),
+        Source::Trades => {
+            let sources = Sources::of(&definition.name)?;
+            match Vector::of_model(model, &sources) {
+                Ok(vector) => unfed(definition, &sources, &vector),
+                Err(failure) => Some(failure.message),
+            }
+        }
     };
     let Some(lost) = lost else { return Ok(()) };
     Err(Failure::invalid(format!("segmentation \"{}\" cannot score this model: {lost}", definition.name))

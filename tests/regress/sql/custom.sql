@@ -33,6 +33,15 @@ SELECT 'segments are those of the values' AS test, count(*) = 60 AND bool_and(as
 SELECT 'also as of the instant of the fit' AS test, bool_and(segment_of(account_id, 'cust') IS NOT DISTINCT FROM segment_of(account_id, 'cust', (segment_model('cust')::text::jsonb #>> '{provenance,as_of}')::timestamptz)) AS ok FROM cust_values;
 SELECT feature, n FROM (SELECT o ->> 'feature' AS feature, (o ->> 'n')::int AS n FROM jsonb_array_elements(segment_model('cust')::text::jsonb -> 'overall') AS o) AS s WHERE feature IN ('tier', 'score', 'region=r1', 'volume_usd') ORDER BY 1;
 
+-- Rules over a category ask its own column: as SQL they run over the table that has it.
+SELECT count(*) > 0 AS ok FROM create_segmentation('cust_rules', 'cust_t', sources => '{"attributes": {"relation": "cust_a", "account": "customer_id", "columns": ["plan", "region"], "weights": {"plan": 50}}}', use_features => '{volume_usd, plan, region}');
+SELECT count(*) = 2 AS ok FROM fit_segmentation('cust_rules', k => 2);
+SELECT 'they ask for a value' AS test, count(*) > 0 AS ok FROM segment_rules('cust_rules') WHERE rule LIKE '%plan%';
+SELECT segment_rules_sql('cust_rules') AS rules \gset
+SELECT 'and run over the column' AS test, count(*) = 60 AS ran, count(*) FILTER (WHERE says = segment_of(account_id, 'cust_rules')) > 55 AS ok
+FROM (SELECT account_id, :rules AS says FROM (SELECT account_id, sum(quantity * price) AS volume_usd FROM cust_t GROUP BY 1) AS t LEFT JOIN cust_a AS a ON a.customer_id = t.account_id) AS s;
+SELECT drop_segmentation('cust_rules');
+
 -- Weights: coordinates after scaling times the weight; what a fit is given goes before what was declared.
 CREATE VIEW cust_weights AS
 SELECT c #>> '{spec,name}' AS feature, round(((c #>> '{kept,weight}')::float8 / max((c #>> '{kept,weight}')::float8) FILTER (WHERE c #>> '{spec,name}' = 'vip') OVER ())::numeric, 6) AS weight, c ->> 'dropped' AS dropped

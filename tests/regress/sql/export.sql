@@ -104,5 +104,23 @@ SELECT 'reproduced from the import' AS test, bool_and(equal) AS ok FROM reproduc
 INSERT INTO ex_t SELECT * FROM ex_t ORDER BY executed_at DESC LIMIT 1;
 SELECT "check" FROM reproduce_model('ext') WHERE NOT equal ORDER BY 1;
 
-SELECT drop_segmentation(name) FROM segmentation.segmentations WHERE name IN ('ex', 'ex2', 'ext');
-DROP TABLE ex_f, ex_t;
+-- A model that the segmentation cannot feed is none for it: the import says which input, and not the activation later.
+CREATE TABLE ex_u AS SELECT account_id, executed_at, quantity, price, instrument FROM ex_t;
+SELECT count(*) > 0 AS created FROM create_segmentation('exu', 'ex_u');
+SELECT count(*) > 0 AS created FROM create_segmentation('exm', 'ex_t', use_features => '{volume_usd, trades, maker_ratio}');
+SELECT count(*) > 0 AS ok FROM fit_segmentation('exm', k => 2);
+SELECT 'nothing maps is_maker' AS test, state, message, hint FROM test.error_of($$SELECT import_model('exu', export_model('exm', min_accounts => 1))$$);
+SELECT 'where something does' AS test, import_model('ext', export_model('exm', min_accounts => 1)) > 0 AS ok;
+-- The texts that activation and reproduction read. A forged version lends the export its hash.
+CREATE FUNCTION pg_temp.forged(field text, value text) RETURNS text LANGUAGE sql AS $$
+  SELECT format('INSERT INTO segmentation.fit SELECT segmentation, 90, jsonb_set(model::text::jsonb, ''{provenance,%s}'', to_jsonb(%L::text))::text::segmentation.model, accounts, segments, hash, ''candidate'', created_at, created_by
+                 FROM segmentation.fit WHERE segmentation = ''exm'' AND version = 1; SELECT import_model(''exm'', export_model(''exm'', 90, 1))', field, value) $$;
+SELECT test, state, message FROM (VALUES
+  ('no look-back', pg_temp.forged('lookback', 'a while')),
+  ('a look-back of an hour', pg_temp.forged('lookback', '1 hour')),
+  ('no instant', pg_temp.forged('as_of', 'yesterday-ish')),
+  ('no finite instant', pg_temp.forged('as_of', 'infinity')),
+  ('a good one', pg_temp.forged('lookback', '90 days'))) AS t(test, statement), test.error_of(statement);
+
+SELECT drop_segmentation(name) FROM segmentation.segmentations WHERE name IN ('ex', 'ex2', 'ext', 'exu', 'exm');
+DROP TABLE ex_f, ex_t, ex_u;
