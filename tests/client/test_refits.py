@@ -5,22 +5,23 @@ The planted clusters are drawn here, which accounts belong together is known, an
 
 import random
 
-from harness import LONG, rows, value
+import pytest
+from harness import rows, value
 
-SEEDS = 100 if LONG else 10
+SEEDS = 100
 SAMPLES = 10
 CENTRES = [(0, 0, 0), (9, 0, 2), (0, 9, -2), (9, 9, 0), (4.5, 4.5, 12)]
 PER_CLUSTER = 200
 STABLE = 0.75
 
 
-def plant(connection) -> None:
+def plant(connection, spread=1.2) -> None:
     drawn = random.Random(20)
     connection.execute("CREATE TABLE planted (id int PRIMARY KEY, x float8, y float8, z float8)")
     connection.execute("CREATE TABLE f (id int PRIMARY KEY, x float8, y float8, z float8)")
     with connection.cursor().copy("COPY planted FROM STDIN") as copy:
         for i in range(len(CENTRES) * PER_CLUSTER):
-            copy.write_row([i, *(c + drawn.gauss(0, 1.2) for c in CENTRES[i % len(CENTRES)])])
+            copy.write_row([i, *(c + drawn.gauss(0, spread) for c in CENTRES[i % len(CENTRES)])])
     connection.execute("INSERT INTO f SELECT * FROM planted")
     rows(connection, "SELECT * FROM create_segmentation('s', features => 'f', account => 'id')")
 
@@ -49,12 +50,28 @@ def test_other_seeds_keep_ids_and_names(db):
         assert value(c, "SELECT count(*) FROM segmentation.segment_names") == 5
 
 
-def test_bootstrap_samples_keep_ids_and_names(db):
-    """Every sample is drawn with replacement; the accounts in it once or more are what is fitted on."""
+def kept(before: dict, after: dict) -> int:
+    """How many segments of `after` have a Jaccard above STABLE with one of `before`; each must have its id and name."""
+    common = before.keys() & after.keys()
+    old = by_segment({a: before[a] for a in common})
+    new = by_segment({a: after[a] for a in common})
+    stable = 0
+    for label, members in new.items():
+        jaccard, ancestor = max((len(members & o) / len(members | o), name) for name, o in old.items())
+        if jaccard > STABLE:
+            stable += 1
+            assert label == ancestor, f"{ancestor} became {label} with Jaccard {jaccard:.2f}"
+    return stable
+
+
+@pytest.mark.parametrize("spread", [1.2, 6.0])
+def test_bootstrap_samples_keep_ids_and_names(db, spread):
+    """Every sample is drawn with replacement; the accounts in it once or more are what is fitted on. At the larger spread the
+    clusters run into each other, and not every segment is found again."""
     drawn = random.Random(7)
     n = len(CENTRES) * PER_CLUSTER
     with db.connect() as c:
-        plant(c)
+        plant(c, spread)
         rows(c, "SELECT * FROM fit_segmentation('s', k => 5)")
         stable = 0
         for sample in range(SAMPLES):
@@ -62,19 +79,27 @@ def test_bootstrap_samples_keep_ids_and_names(db):
             inside = sorted({drawn.randrange(n) for _ in range(n)})
             c.execute("TRUNCATE f")
             c.execute("INSERT INTO f SELECT * FROM planted WHERE id = ANY(%s)", (inside,))
-            rows(c, "SELECT * FROM fit_segmentation('s', k => 5, seed => %s)", sample + 1)
+            rows(c, "SELECT * FROM fit_segmentation('s', k => 5, seed => %s, force => true, reason => 'another sample')", sample + 1)
             after = labels(c)
             assert value(c, "SELECT active_version FROM segmentation.segmentations") == sample + 2
-            common = before.keys() & after.keys()
-            assert len(common) > n / 3
-            old = by_segment({a: before[a] for a in common})
-            new = by_segment({a: after[a] for a in common})
-            for label, members in new.items():
-                jaccard, ancestor = max((len(members & o) / len(members | o), name) for name, o in old.items())
-                if jaccard > STABLE:
-                    stable += 1
-                    assert label == ancestor, f"sample {sample}: {ancestor} became {label} with Jaccard {jaccard:.2f}"
-        assert stable == 5 * SAMPLES, "the planted clusters are far enough apart to be found in every sample"
+            assert len(before.keys() & after.keys()) > n / 3
+            stable += kept(before, after)
+        if spread < 2:
+            assert stable == 5 * SAMPLES, "the planted clusters are far enough apart to be found in every sample"
+        else:
+            assert SAMPLES < stable < 5 * SAMPLES, "some are found again, and some are not"
+
+
+def test_other_seeds_where_clusters_run_into_each_other(db):
+    with db.connect() as c:
+        plant(c, 6.0)
+        rows(c, "SELECT * FROM fit_segmentation('s', k => 5)")
+        stable = 0
+        for seed in range(2, 12):
+            before = labels(c)
+            rows(c, "SELECT * FROM fit_segmentation('s', k => 5, seed => %s, force => true, reason => 'another seed')", seed)
+            stable += kept(before, labels(c))
+        assert stable > 10
 
 
 def test_another_k_splits_and_merges(db):
