@@ -1181,6 +1181,31 @@ JOIN segmentation.segment n ON n.segmentation OPERATOR(pg_catalog.=) f.segmentat
                            AND n.segment_id OPERATOR(pg_catalog.=) (s.j OPERATOR(pg_catalog.->>) 'id')::integer;
 COMMENT ON VIEW segmentation.segments IS 'Segments of the active models you may read.';
 
+-- For whoever may read who is in which segment, but not what the model tells: nothing here tells of fewer than 20 accounts. Where one
+-- segment alone is that small, the next smallest is left out with it: the rest of all shares would be its share.
+CREATE VIEW segmentation.public_segments WITH (security_barrier) AS
+SELECT s.segmentation, s.model_version, s.segment_id, s.segment,
+       CASE WHEN s.told THEN s.accounts END AS accounts, CASE WHEN s.told THEN s.share END AS share,
+       CASE WHEN s.told THEN s.volume_share END AS volume_share, CASE WHEN s.told THEN s.description END AS description, NOT s.told AS masked
+FROM (SELECT f.segmentation, f.version AS model_version, n.segment_id, n.name AS segment, c.accounts,
+             (c.j OPERATOR(pg_catalog.->>) 'share')::pg_catalog.float8 AS share,
+             (c.j OPERATOR(pg_catalog.->>) 'volume_share')::pg_catalog.float8 AS volume_share,
+             c.j OPERATOR(pg_catalog.->>) 'description' AS description,
+             c.accounts OPERATOR(pg_catalog.>=) 20
+             AND NOT (pg_catalog.count(*) FILTER (WHERE c.accounts OPERATOR(pg_catalog.<) 20) OVER (PARTITION BY f.segmentation) OPERATOR(pg_catalog.=) 1
+                      AND pg_catalog.row_number() OVER (PARTITION BY f.segmentation ORDER BY c.accounts, n.segment_id) OPERATOR(pg_catalog.=) 2) AS told
+      FROM segmentation.fit f
+      JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
+                                    AND d.active_version OPERATOR(pg_catalog.=) f.version
+      CROSS JOIN LATERAL (SELECT (e.j OPERATOR(pg_catalog.->>) 'accounts')::bigint, e.j
+                          FROM pg_catalog.jsonb_array_elements((f.model::pg_catalog.text)::pg_catalog.jsonb OPERATOR(pg_catalog.->) 'segments') AS e(j)) AS c(accounts, j)
+      JOIN segmentation.segment n ON n.segmentation OPERATOR(pg_catalog.=) f.segmentation
+                                 AND n.segment_id OPERATOR(pg_catalog.=) (c.j OPERATOR(pg_catalog.->>) 'id')::integer
+      WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
+        AND NOT pg_catalog.row_security_active(d.segments)
+        AND NOT EXISTS (SELECT FROM segmentation.hidden_attributes h WHERE h.segmentation OPERATOR(pg_catalog.=) d.name)) s;
+COMMENT ON VIEW segmentation.public_segments IS 'Segments of the active models whose <name>_segments you may read, without the figures of those of fewer than 20 accounts (masked; where that is one alone, also the next smallest). Not for roles that row-level security shows only some accounts.';
+
 CREATE VIEW segmentation.segment_names WITH (security_barrier) AS
 SELECT n.segmentation, n.segment_id, n.name AS segment, n.renamed_by_user, n.first_version, n.last_version, n.dissolved_in
 FROM segmentation.segment n
@@ -1223,6 +1248,6 @@ SELECT c.feature, c.feature_group, c.unit, c.class, c.needs, c.transform, c.in_f
 FROM segmentation.catalogue_of_features() c;
 COMMENT ON VIEW segmentation.features IS 'Every feature: unit, class of its state (G group, M monoid, O ordered, J joined to a market), inputs it needs (arguments of trade(...); snapshot.* are those of account_snapshot(...), market.* what is known of the venue), default transform, whether a fit uses it by default, meaning, least observations, formula, source of the formula, and of what an account without a value has none (NULL: the value is only not known).';
 
-GRANT SELECT ON segmentation.segmentations, segmentation.sources, segmentation.hidden_attributes, segmentation.readable, segmentation.models, segmentation.segments, segmentation.segment_names, segmentation.events, segmentation.segment_changes, segmentation.features TO PUBLIC;
+GRANT SELECT ON segmentation.segmentations, segmentation.sources, segmentation.hidden_attributes, segmentation.readable, segmentation.models, segmentation.segments, segmentation.public_segments, segmentation.segment_names, segmentation.events, segmentation.segment_changes, segmentation.features TO PUBLIC;
 /* </end connected objects> */
 

@@ -61,6 +61,7 @@ CREATE FUNCTION roles.all_verbs() RETURNS void LANGUAGE sql AS $$
     ('read', 'description: guard', $q$SELECT roles.rows('describe_segmentation(''r'') WHERE object = ''guard''', 1)$q$),
     ('read', 'row of models', $q$SELECT roles.rows('segmentation.models WHERE segmentation = ''r''', 3)$q$),
     ('read', 'row of segments', $q$SELECT roles.rows('segmentation.segments WHERE segmentation = ''r''', 3)$q$),
+    ('read', 'row of public_segments', $q$SELECT roles.rows('segmentation.public_segments WHERE segmentation = ''r'' AND NOT masked', 3)$q$),
     ('read', 'row of segment_names', $q$SELECT roles.rows('segmentation.segment_names WHERE segmentation = ''r''', 3)$q$),
     ('read', 'row of segment_changes', $q$SELECT roles.rows('segmentation.segment_changes WHERE segmentation = ''r''', 3)$q$),
     ('read', 'row of events', $q$SELECT roles.rows('segmentation.events WHERE segmentation = ''r''', 5)$q$),
