@@ -105,14 +105,14 @@ CREATE FUNCTION segment_profiles(segmentation text DEFAULT NULL, version integer
                 p_adjusted float8)
   AS 'MODULE_PATHNAME', 'segmentation_segment_profiles' LANGUAGE c STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION segment_profiles(text, integer) IS
-  'What is typical of each segment, in original units: quartiles of each feature, z = (median - median of all) / (1.4826 MAD of all), lift = mean / mean of all. NULL where a figure is not defined. effect: Cliff''s delta of the segment against all other accounts, the chance that an account here has more minus the chance that it has less, -1 to 1. p_adjusted: of the Mann-Whitney test of the same, after Benjamini and Hochberg over all segments and features of the model. A WARNING where the guard says that the segments may be chance.';
+  'What is typical of each segment, in original units: quartiles of each feature, z = (median - median of all) / (1.4826 MAD of all), lift = mean / mean of all. NULL where a figure is not defined. effect: Cliff''s delta of the segment against all other accounts, the chance that an account here has more minus the chance that it has less, -1 to 1. p_adjusted: of the Mann-Whitney test of the same, after Benjamini and Hochberg over all segments and features of the model. A NOTICE where the guard says that the segments may be chance.';
 
 CREATE FUNCTION segment_rules(segmentation text DEFAULT NULL, version integer DEFAULT NULL)
   RETURNS TABLE(segment_id integer, segment text, rule text, precision_held_out float8, coverage_held_out float8,
                 fidelity float8, verdict text)
   AS 'MODULE_PATHNAME', 'segmentation_segment_rules' LANGUAGE c STABLE PARALLEL SAFE ROWS 8;
 COMMENT ON FUNCTION segment_rules(text, integer) IS
-  'The segments in a tree of at most three questions over raw features (CART, Gini), grown on two thirds of the accounts. On the held-out third: fidelity, the share of accounts for which the rules say what the model says (below 0.85: low fidelity); precision, of the accounts the rules put into the segment the share that is in it; coverage, of the accounts of the segment the share that the rules find. No row with one segment. A WARNING where the guard says that the segments may be chance. Needs what segment_model needs.';
+  'The segments in a tree of at most three questions over raw features (CART, Gini), grown on two thirds of the accounts. On the held-out third: fidelity, the share of accounts for which the rules say what the model says (below 0.85: low fidelity); precision, of the accounts the rules put into the segment the share that is in it; coverage, of the accounts of the segment the share that the rules find. No row with one segment. A NOTICE where the guard says that the segments may be chance. Needs what segment_model needs.';
 
 CREATE FUNCTION segment_rules_sql(segmentation text DEFAULT NULL, version integer DEFAULT NULL) RETURNS text
   AS 'MODULE_PATHNAME', 'segmentation_segment_rules_sql' LANGUAGE c STABLE PARALLEL SAFE;

@@ -3,7 +3,7 @@
 use crate::api::assign::built_in_values;
 use crate::api::catalogue::{self, Definition, Source};
 use crate::api::columns::as_text;
-use crate::api::passes::feature_array;
+use crate::api::ready_made;
 use crate::api::sources::custom::Account;
 use crate::api::sources::reference::several;
 use crate::api::vector::Vector;
@@ -144,16 +144,16 @@ fn ready_made(
     argument_type: pg_sys::Oid,
 ) -> Result<Option<Known>> {
     let source = definition.source()?;
-    let names: Vec<String> = model.feature_names().iter().map(|n| n.to_string()).collect();
+    let mut params = Params::default();
+    let key = key_sql(definition, argument_type, &params.add(raw(argument_type, Some(account))));
     let _path = SafePath::set();
     let sql = format!(
-        "SELECT {} FROM {} t WHERE t.{} = {}",
-        feature_array(&names, &source)?,
+        "SELECT {} FROM {} t WHERE t.{} = {key}",
+        ready_made::array(&ready_made::of_model(model), &source, &mut params)?,
         source.quoted(),
         spi::quote(&definition.account),
-        key_sql(definition, argument_type, "$1")
     );
-    spi::read(&sql, &[raw(argument_type, Some(account))], |r| {
+    spi::read(&sql, params.args(), |r| {
         if r.len() > 1 {
             return Err(Failure::new(
                 PgSqlErrorCode::ERRCODE_CARDINALITY_VIOLATION,

@@ -5,6 +5,7 @@ use crate::api::choose::{chosen_features, names_of_features};
 use crate::api::columns::{self, Finding, Mapping};
 use crate::api::inputs;
 use crate::api::models::event::Event;
+use crate::api::ready_made;
 use crate::api::report::{self, Report};
 use crate::api::rights::{check_readable, check_source};
 use crate::api::sources::declare::{requests, Request, Trades};
@@ -241,17 +242,17 @@ fn feature_columns(
     let account = key.column.clone().unwrap_or_default();
     let all = source.columns()?;
     let features: Vec<String> = match wanted.features {
-        None => all.iter().filter(|c| c.name != account && columns::is_feature(c)).map(|c| c.name.clone()).collect(),
+        None => all.iter().filter(|c| c.name != account && ready_made::is_taken(c)).map(|c| c.name.clone()).collect(),
         Some(names) => {
             for name in &names {
                 match all.iter().find(|c| c.name == *name) {
-                    Some(c) if columns::is_feature(c) && *name != account => (),
+                    Some(c) if ready_made::is_usable(c) && *name != account => (),
                     Some(c) => {
                         return Err(Failure::new(
                             PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
                             format!("column \"{name}\" of type {} cannot be a feature", type_name(c.type_oid)),
                         )
-                        .hint("features are numbers or booleans, and not the account"))
+                        .hint("features are numbers, booleans, and texts or enums as categories; not the account"))
                     }
                     None => {
                         return Err(Failure::new(
@@ -267,9 +268,20 @@ fn feature_columns(
     if features.is_empty() {
         return Err(Failure::new(
             PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
-            format!("relation \"{}\" has no numeric column besides the account", source.name),
+            format!("relation \"{}\" has no number, boolean or enum besides the account", source.name),
         )
-        .hint("features are numbers or booleans, one row an account"));
+        .hint("features have one row an account; name texts that are categories: columns => '[\"tier\"]'"));
+    }
+    let category = |name: &str| all.iter().any(|c| c.name == name && !columns::is_feature(c));
+    let prefix = |a: &String, b: &String| category(a) && b.starts_with(&format!("{a}="));
+    for (i, name) in features.iter().enumerate() {
+        if let Some(other) = features[..i].iter().find(|o| *o == name || prefix(o, name) || prefix(name, o)) {
+            return Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_DUPLICATE_COLUMN,
+                format!("the features of \"{other}\" and \"{name}\" could have one name"),
+            )
+            .hint("list each column once; name a view that calls one of them differently"));
+        }
     }
     report.add("column", "account", "mapped", Some(&account), key.detail.clone());
     report.ready_made(source, &account, &features)?;

@@ -16,6 +16,7 @@ use crate::api::matrix::Matrix;
 use crate::api::models::align::{keep_labels, refusal, Continuity};
 use crate::api::models::event::{self, Event, State};
 use crate::api::models::version::{store, switch};
+use crate::api::ready_made;
 use crate::api::rights::{check_approver, check_modeller};
 use crate::api::scratch::{self, drop_scratch, score_all, trade_features, Wanted};
 use crate::api::sources::custom::with_weights;
@@ -30,7 +31,6 @@ use crate::sql_function;
 use pgrx::PgSqlErrorCode;
 use segmentation::cluster::{Algorithm, Settings};
 use segmentation::model::{self, FitInput, FitOptions, Model};
-use segmentation::prepare::{FeatureSpec, Transform};
 use segmentation::profile::features::Market;
 use serde_json::{json, Value};
 
@@ -179,8 +179,10 @@ pub fn unfitted(definition: &Definition, source: &Relation, request: &Request) -
             (Some(made.as_of), made.vector.specs(), made.market)
         }
         Source::Features => {
-            scratch::ready_made_features(definition, source, &definition.features)?;
-            (request.as_of, specs(definition), None)
+            let own = ready_made::of_fit(definition, source)?;
+            scratch::ready_made_features(definition, source, &own)?;
+            options.preparation = with_weights(options.preparation, &own);
+            (request.as_of, ready_made::specs(&own), None)
         }
     };
     let matrix = Matrix::read(definition, specs.len(), options.seed)?;
@@ -233,19 +235,6 @@ pub fn one_snapshot() -> Result<bool> {
 fn time_text(at: i64) -> Result<String> {
     let sql = "SELECT pg_catalog.to_char(pg_catalog.timezone('UTC', $1), 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
     spi::read(sql, &[time(Some(at))], |r| Ok(r.text(0, 1).unwrap_or_default()))
-}
-
-/// Ready-made features: columns of the user's.
-fn specs(definition: &Definition) -> Vec<FeatureSpec> {
-    let own = |name: &String| FeatureSpec {
-        name: name.clone(),
-        label: name.replace('_', " "),
-        unit: String::new(),
-        group: "own".into(),
-        transform: Transform::Identity,
-        ..FeatureSpec::default()
-    };
-    definition.features.iter().map(own).collect()
 }
 
 /// Puts the figures of all accounts in the place of the sample's, where the model was fitted on one. Their scores are in the

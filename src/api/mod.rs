@@ -20,6 +20,7 @@ pub mod passes;
 pub mod population;
 pub mod profiles;
 pub mod reading;
+pub mod ready_made;
 pub mod report;
 pub mod rights;
 pub mod rules;

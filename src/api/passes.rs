@@ -1,19 +1,15 @@
 //! The statements that make profiles: from trades and snapshots by day, and from the days over a look-back.
 
 use crate::api::catalogue::{self, Definition};
-use crate::api::columns::expression;
-use crate::api::inputs::Class;
 use crate::api::sources::custom::Account;
 use crate::api::sources::masters::{self, Masters};
 use crate::api::sources::reference::Reference;
 use crate::api::sources::snapshots::{self, MarketReturns};
 use crate::api::sources::trades::{Pass, Quotes};
-use crate::api::sources::{existing_column, Opened, Role, Sources};
-use crate::pg::datum::base_type;
+use crate::api::sources::{Opened, Role, Sources};
 use crate::pg::error::Result;
 use crate::pg::relation::Relation;
-use crate::pg::spi::{maybe, quote, time, Params};
-use pgrx::pg_sys;
+use crate::pg::spi::{maybe, time, Params};
 use segmentation::profile::days::DAY;
 
 /// A statement and its parameters.
@@ -206,20 +202,4 @@ pub fn low_day(at: &str, lookback: Option<&str>, params: &mut Params) -> String 
             params.add(maybe(Some(lookback.to_string())))
         ),
     }
-}
-
-/// `ARRAY[...]` of the ready-made features of a source with alias `t`.
-pub fn feature_array(names: &[String], source: &Relation) -> Result<String> {
-    let columns = source.columns()?;
-    let elements: Vec<String> = names
-        .iter()
-        .map(|name| {
-            let column = existing_column(&columns, source, name)?;
-            Ok(match base_type(column.type_oid) {
-                pg_sys::BOOLOID => format!("t.{}::int::float8", quote(name)),
-                _ => expression("t", name, column.type_oid, Class::Number, false),
-            })
-        })
-        .collect::<Result<_>>()?;
-    Ok(format!("ARRAY[{}]::float8[]", elements.join(", ")))
 }

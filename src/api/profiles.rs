@@ -3,7 +3,7 @@
 use crate::api::catalogue;
 use crate::pg::call::{Call, Raw, Rows};
 use crate::pg::datum::{varlena, Cell};
-use crate::pg::error::{warning, Result};
+use crate::pg::error::{notice, Result};
 use crate::sql_function;
 use segmentation::model::Model;
 
@@ -18,12 +18,10 @@ fn segment_model(call: &Call) -> Result<Option<Raw>> {
 }
 
 /// What is typical of segments reads as if they were there: so whoever asks is told where they may be chance.
-pub fn warn_of_chance(model: &Model) {
+pub fn tell_of_chance(model: &Model) {
+    // A notice and no warning: tools ask often, and the server's log is for other things.
     if model.quality.guard.is_chance() {
-        warning(
-            &format!("these segments may be chance: {}", model.quality.guard.in_words()),
-            "describe_segmentation and the column quality of segmentation.models show the guard's p",
-        );
+        notice(&format!("these segments may be chance: {}", model.quality.guard.in_words()));
     }
 }
 
@@ -31,7 +29,7 @@ fn segment_profiles(call: &Call) -> Result<Rows> {
     let definition = catalogue::resolve(call.text(0)?)?;
     definition.check_model_reader()?;
     let (_, model) = definition.model(call.get(1))?;
-    warn_of_chance(&model);
+    tell_of_chance(&model);
     let units: Vec<String> = model.preparation().columns().iter().map(|c| c.spec.unit.clone()).collect();
     let mut rows = Vec::new();
     for segment in &model.segments {

@@ -2,6 +2,8 @@
 
 use crate::api::catalogue::{Definition, Source};
 use crate::api::columns::{self, Finding};
+use crate::api::ready_made;
+use crate::api::sources::custom::CATEGORIES;
 use crate::api::sources::{Role, Sources};
 use crate::pg::datum::{base_type, type_name, Cell};
 use crate::pg::error::Result;
@@ -56,7 +58,7 @@ impl Report {
         }
     }
 
-    /// Ready-made features: numeric columns; the others with their type.
+    /// Ready-made features: numbers and categories; the others with their type.
     pub fn ready_made(&mut self, source: &Relation, account: &str, chosen: &[String]) -> Result<()> {
         let columns = source.columns()?;
         for name in chosen.iter().filter(|name| !columns.iter().any(|c| c.name == **name)) {
@@ -64,19 +66,19 @@ impl Report {
         }
         for c in columns.iter().filter(|c| c.name != account) {
             let type_name = type_name(c.type_oid);
-            if chosen.contains(&c.name) {
-                self.add("feature", &c.name, "available", Some(&c.name), type_name);
-            } else if columns::is_feature(c) {
-                self.add("feature", &c.name, "not available", Some(&c.name), "left out as asked");
-            } else {
-                self.add(
-                    "feature",
-                    &c.name,
-                    "not available",
-                    Some(&c.name),
-                    format!("type {type_name} is not numeric"),
-                );
-            }
+            let (status, detail) = match (chosen.contains(&c.name), columns::is_feature(c)) {
+                (true, true) => ("available", type_name),
+                (true, false) => (
+                    "available",
+                    format!("{type_name}, a category: one feature for each of its {CATEGORIES} most frequent values"),
+                ),
+                _ if ready_made::is_taken(c) => ("not available", "left out as asked".to_string()),
+                _ if ready_made::is_usable(c) => {
+                    ("not available", format!("type {type_name} is a category only where columns names it"))
+                }
+                _ => ("not available", format!("type {type_name} is neither a number nor a category")),
+            };
+            self.add("feature", &c.name, status, Some(&c.name), detail);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! `segment_rules` and `segment_rules_sql`: a model's segments in a few questions.
 
 use crate::api::catalogue;
-use crate::api::profiles::warn_of_chance;
+use crate::api::profiles::tell_of_chance;
 use crate::pg::call::{Call, Rows};
 use crate::pg::datum::Cell;
 use crate::pg::error::Result;
@@ -20,7 +20,7 @@ fn model(call: &Call) -> Result<Model> {
 fn segment_rules(call: &Call) -> Result<Rows> {
     let model = model(call)?;
     let Some(rules) = model.rules() else { return Ok(Rows(Vec::new())) };
-    warn_of_chance(&model);
+    tell_of_chance(&model);
     let verdict = if rules.is_faithful() { "faithful" } else { "low fidelity" };
     let row = |line: segmentation::model::RuleLine| {
         let (segment, quality) = (&model.segments[line.segment], &rules.segments[line.segment]);

@@ -6,9 +6,10 @@ use crate::api::assign::{score_columns, SCORED};
 use crate::api::catalogue::{self, Definition};
 use crate::api::fit::one_snapshot;
 use crate::api::matrix::order_collation;
-use crate::api::passes::{feature_array, Passes, Statement};
+use crate::api::passes::{Passes, Statement};
 use crate::api::population;
-use crate::api::sources::custom::Account;
+use crate::api::ready_made;
+use crate::api::sources::custom::{Account, Custom};
 use crate::api::sources::declare::missing_index;
 use crate::api::sources::reference::several;
 use crate::api::sources::Sources;
@@ -227,16 +228,18 @@ fn block(day: &str) -> String {
 }
 
 /// The same `FEATURE_ROWS` from a table that has one row an account.
-pub fn ready_made_features(definition: &Definition, source: &Relation, names: &[String]) -> Result<()> {
+pub fn ready_made_features(definition: &Definition, source: &Relation, own: &[Custom]) -> Result<()> {
+    let mut params = Params::default();
+    let array = ready_made::array(own, source, &mut params)?;
     let account = format!("t.{}", quote(&definition.account));
     spi::run(
         &format!(
             "CREATE TEMPORARY TABLE pg_segmentation_features ON COMMIT DROP AS
              SELECT {account} AS account, {} AS v, NULL::float8 AS volume, false AS fresh FROM {} t WHERE {account} IS NOT NULL",
-            feature_array(names, source)?,
+            array,
             source.quoted()
         ),
-        &[],
+        params.args(),
     )?;
     if keyed(source, &definition.account)? {
         return Ok(());

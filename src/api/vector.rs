@@ -99,7 +99,10 @@ impl Vector {
     /// `ARRAY[...]` of the user's own features, and the join that it needs; `None` where there are none.
     pub fn custom_sql(&self, account: &Account, params: &mut Params) -> Result<Option<(String, String)>> {
         let Some(opened) = self.attributes.as_ref().filter(|_| !self.custom.is_empty()) else { return Ok(None) };
-        Ok(Some((custom::array(opened, "a", &self.custom, params)?, custom::join(opened, "a", account)?)))
+        Ok(Some((
+            custom::array(|name| opened.named(name), "a", &self.custom, params)?,
+            custom::join(opened, "a", account)?,
+        )))
     }
 
     /// The relation of the user's own features, where the vector has some.

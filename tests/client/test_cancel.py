@@ -252,6 +252,33 @@ def test_cancels_of_all_that_is_long(modelled):
         assert quick <= 0.100, sorted(delays)[-5:]
 
 
+def test_cancel_among_rows():
+    """Where the answer has a row an account, the rows are no place without an answer to a cancel."""
+    random.seed(3)
+    delays = []
+    database = Database()
+    with database.connect() as c:
+        c.execute("CREATE TABLE narrow AS SELECT i AS id, (i % 7)::float8 AS x FROM generate_series(1, 600000) AS i")
+        c.execute("SELECT count(*) FROM create_segmentation('narrow', features => 'narrow', account => 'id')")
+        c.execute("SELECT count(*) FROM fit_segmentation('narrow', k => 1)")
+        c.execute("SELECT count(*) FROM fit_segmentation('narrow', k => 2, activate => false)")
+        statement = "SELECT count(*) FROM moved_accounts('narrow', 1, 2)"
+        started = time.perf_counter()
+        assert value(c, statement) == 600_000
+        whole = time.perf_counter() - started
+        for moment in range(20):
+            canceller = Canceller(c, whole * (0.4 + 0.6 * (moment + random.random()) / 20))
+            try:
+                c.execute(statement)
+            except psycopg.errors.QueryCanceled:
+                delays.append(time.perf_counter() - canceller.asked)
+            else:
+                canceller.came_late()
+    database.drop()
+    report("cancel", delays, ["making rows"] * len(delays))
+    assert len(delays) >= 8, "too few cancels met a running statement"
+
+
 def test_terminate(wide):
     """pg_terminate_backend ends a fit as fast; the server stays up and holds nothing of it."""
     c = wide.connect()

@@ -5,6 +5,7 @@ use crate::api::fit::lock;
 use crate::api::models::align::{continuing, refusal};
 use crate::api::models::event::{activations, forced, reason, Event, State};
 use crate::api::models::version::{set_state, state, switch};
+use crate::api::ready_made;
 use crate::api::rights::{check_approver, check_modeller};
 use crate::api::scratch::{drop_scratch, ready_made_features, score_all, trade_features, Wanted};
 use crate::pg::call::Call;
@@ -40,8 +41,7 @@ pub fn score_now(definition: &Definition, source: &Relation, model: &Model) -> R
             Some(trade_features(definition, source, None, lookback, Wanted::Of(model), &mut Vec::new())?.as_of)
         }
         Source::Features => {
-            let names: Vec<String> = model.feature_names().iter().map(|n| n.to_string()).collect();
-            ready_made_features(definition, source, &names)?;
+            ready_made_features(definition, source, &ready_made::of_model(model))?;
             None
         }
     };

@@ -9,6 +9,7 @@ use crate::api::models::align::{names, version_ids};
 use crate::api::models::event::{reason, Event, State};
 use crate::api::models::names::checked;
 use crate::api::models::version::store;
+use crate::api::ready_made;
 use crate::api::report::missing;
 use crate::api::sources::Sources;
 use crate::api::vector::Vector;
@@ -182,7 +183,8 @@ fn unfed(definition: &Definition, sources: &Sources, vector: &Vector) -> Option<
 fn check_features(definition: &Definition, model: &Model) -> Result<()> {
     let lost = match definition.kind {
         Source::Features => {
-            model.feature_names().into_iter().find(|n| !definition.features.iter().any(|f| f == n)).map(str::to_string)
+            let own = ready_made::of_model(model).into_iter().find(|c| !definition.features.contains(&c.column));
+            own.map(|c| format!("the column \"{}\" is none of its features", c.column))
         }
         Source::Trades => {
             let sources = Sources::of(&definition.name)?;

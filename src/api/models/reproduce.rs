@@ -2,6 +2,7 @@
 
 use crate::api::catalogue::{self, Source};
 use crate::api::fit::{count_sampled, fit_rows, Request};
+use crate::api::ready_made;
 use crate::api::scratch::{drop_scratch, score_all};
 use crate::pg::call::{Call, Rows};
 use crate::pg::datum::Cell;
@@ -28,7 +29,7 @@ fn reproduce(call: &Call) -> Result<Rows> {
     drop_scratch()?;
     let mut definition = definition;
     if definition.kind == Source::Features {
-        definition.features = stored.feature_names().iter().map(|n| n.to_string()).collect();
+        definition.features = ready_made::columns(&ready_made::of_model(&stored));
     }
     let (mut again, _) = fit_rows(&definition, &source, &request)?;
     // A model of a sample that was activated counts all accounts.

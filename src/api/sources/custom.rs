@@ -19,7 +19,7 @@ use serde_json::{json, Map, Value};
 pub const GROUP: &str = "custom";
 
 /// A category has at most this many features, for its most frequent values.
-const CATEGORIES: usize = 20;
+pub const CATEGORIES: usize = 20;
 
 /// A longer value is a remark, not a category.
 const VALUE_LIMIT: usize = 200;
@@ -272,15 +272,17 @@ fn category(alias: &str, column: &Column) -> String {
 
 /// The most frequent values of a category over the accounts of a table; in the order of the values.
 pub fn categories(opened: &Opened, name: &str, table: &str, account: &Account) -> Result<Vec<String>> {
-    let column = opened.named(name)?;
+    let from = format!("{table} {}{}", account.alias, join(opened, "a", account)?);
+    frequent("a", opened.named(name)?, &from)
+}
+
+/// The same over the rows of `from`, SQL in which the column's relation has this alias.
+pub fn frequent(alias: &str, column: &Column, from: &str) -> Result<Vec<String>> {
     let sql = format!(
-        "SELECT c.value FROM (
-           SELECT {value} AS value FROM {table} {alias}{join}) c
+        "SELECT c.value FROM (SELECT {value} AS value FROM {from}) c
          WHERE pg_catalog.octet_length(c.value) <= {VALUE_LIMIT}
          GROUP BY c.value ORDER BY count(*) DESC, c.value COLLATE pg_catalog.\"C\" LIMIT {CATEGORIES}",
-        value = category("a", column),
-        alias = account.alias,
-        join = join(opened, "a", account)?,
+        value = category(alias, column),
     );
     let mut values: Vec<String> =
         spi::read(&sql, &[], |rows| Ok((0..rows.len()).filter_map(|i| rows.text(i, 1)).collect()))?;
@@ -288,15 +290,20 @@ pub fn categories(opened: &Opened, name: &str, table: &str, account: &Account) -
     Ok(values)
 }
 
-/// `ARRAY[...]` of these features for a row of the relation with this alias.
-pub fn array(opened: &Opened, alias: &str, custom: &[Custom], params: &mut Params) -> Result<String> {
+/// `ARRAY[...]` of these features for a row of the relation with this alias, whose columns `named` finds.
+pub fn array<'a>(
+    named: impl Fn(&str) -> Result<&'a Column>,
+    alias: &str,
+    custom: &[Custom],
+    params: &mut Params,
+) -> Result<String> {
     let values: Vec<String> = custom.iter().filter_map(|c| c.value.clone()).collect();
     let given = if values.is_empty() { String::new() } else { params.add(arg(values)) };
     let mut place = 0;
     let elements: Vec<String> = custom
         .iter()
         .map(|c| {
-            let column = opened.named(&c.column)?;
+            let column = named(&c.column)?;
             Ok(match c.value {
                 None => number(alias, column),
                 Some(_) => {

@@ -122,5 +122,11 @@ SELECT test, state, message FROM (VALUES
   ('no finite instant', pg_temp.forged('as_of', 'infinity')),
   ('a good one', pg_temp.forged('lookback', '90 days'))) AS t(test, statement), test.error_of(statement);
 
+-- What import_model does not read is not exported. A remark of 33 MB stands for the rows that dbscan keeps of a large table.
+SELECT 'too large to come back' AS test, state, regexp_replace(message, 'has \d+ bytes', 'has ... bytes') AS message FROM test.error_of($$
+  INSERT INTO segmentation.fit SELECT segmentation, 95, jsonb_set(model::text::jsonb, '{provenance,warnings}', jsonb_build_array(repeat('x', 33 << 20)))::text::segmentation.model, accounts, segments, hash, 'candidate', created_at, created_by
+  FROM segmentation.fit WHERE segmentation = 'exm' AND version = 1;
+  SELECT export_model('exm', 95, 1)$$);
+
 SELECT drop_segmentation(name) FROM segmentation.segmentations WHERE name IN ('ex', 'ex2', 'ext', 'exu', 'exm');
 DROP TABLE ex_f, ex_t, ex_u;
