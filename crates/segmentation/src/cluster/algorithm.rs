@@ -7,7 +7,7 @@ use super::shape::Shape;
 use crate::control::Control;
 use crate::digits::digits;
 use crate::error::{Error, Result};
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, CowArray, Ix2};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -44,6 +44,23 @@ pub trait Clusterer: Send + Sync {
     /// Clusters the rows of `data` (rows × columns, finite) into `k` segments; algorithms that find the number themselves
     /// ignore `k`. Same data, `k`, `seed` and settings give the same bits whatever the threads.
     fn fit(&self, data: ArrayView2<f64>, k: usize, seed: u64, control: &Control) -> Result<Clustering>;
+
+    /// The same for a sample of `rows` of `all` rows, where settings count rows: a crowd of 300 in 20,000 is one of 30 in a
+    /// sample of 2,000. None: as it is.
+    fn for_sample(&self, _rows: usize, _all: usize) -> Option<Box<dyn Clusterer>> {
+        None
+    }
+
+    /// Columns at the end that hold categories: names, and no numbers.
+    fn codes(&self) -> usize {
+        0
+    }
+
+    /// The rows where the squared Euclidean distance is what the algorithm compares rows by: criteria of distance are
+    /// computed here. As they are, unless there are categories.
+    fn space<'a>(&self, data: ArrayView2<'a, f64>, _control: &Control) -> Result<CowArray<'a, f64, Ix2>> {
+        Ok(data.into())
+    }
 }
 
 /// What can be asked of a model of an algorithm.
@@ -57,8 +74,12 @@ pub struct Supports {
     pub soft: bool,
     /// A row may belong to no segment
     pub noise: bool,
-    /// Contributions of features and counterfactuals
+    /// Contributions of features, also through principal components, as the default preparation makes them
     pub explains: bool,
+    /// The same without principal components
+    pub explains_without_pca: bool,
+    /// What would move an account
+    pub counterfactuals: bool,
     /// Most rows of a fit
     pub max_rows: Option<usize>,
 }
@@ -145,30 +166,32 @@ impl Algorithm {
     }
 
     pub fn supports(self) -> Supports {
+        let centres = Supports {
+            takes_k: true,
+            new_rows: true,
+            soft: true,
+            noise: false,
+            explains: true,
+            explains_without_pca: true,
+            counterfactuals: true,
+            max_rows: None,
+        };
+        let none = Supports { explains: false, explains_without_pca: false, counterfactuals: false, ..centres };
         match self {
-            Algorithm::Kprototypes => {
-                Supports { takes_k: true, new_rows: true, soft: true, noise: false, explains: false, max_rows: None }
-            }
             Algorithm::Kmeans
             | Algorithm::KmeansParallel
             | Algorithm::MinibatchKmeans
             | Algorithm::BisectingKmeans
-            | Algorithm::TrimmedKmeans => {
-                Supports { takes_k: true, new_rows: true, soft: true, noise: false, explains: true, max_rows: None }
+            | Algorithm::TrimmedKmeans
+            | Algorithm::GmmTied => centres,
+            // Widths of their own along a component say nothing of a feature.
+            Algorithm::GmmDiagonal | Algorithm::GmmSpherical => Supports { explains: false, ..centres },
+            // Full covariances mix the features.
+            Algorithm::GmmFull => Supports { explains: false, explains_without_pca: false, ..centres },
+            Algorithm::Kprototypes => none,
+            Algorithm::Dbscan | Algorithm::Hdbscan => {
+                Supports { takes_k: false, soft: false, noise: true, max_rows: Some(MAX_ROWS), ..none }
             }
-            Algorithm::GmmFull | Algorithm::GmmTied | Algorithm::GmmDiagonal | Algorithm::GmmSpherical => {
-                // Full covariances mix the features.
-                let explains = self != Algorithm::GmmFull;
-                Supports { takes_k: true, new_rows: true, soft: true, noise: false, explains, max_rows: None }
-            }
-            Algorithm::Dbscan | Algorithm::Hdbscan => Supports {
-                takes_k: false,
-                new_rows: true,
-                soft: false,
-                noise: true,
-                explains: false,
-                max_rows: Some(MAX_ROWS),
-            },
         }
     }
 

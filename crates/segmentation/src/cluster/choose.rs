@@ -3,14 +3,14 @@
 use super::algorithm::Clusterer;
 use super::bootstrap::Bootstrap;
 use super::criteria::{criteria, sizes, Criteria};
-use super::draw::{mean_and_sd, replicated, sample_rows, stream, Purpose};
+use super::draw::{answered, mean_and_sd, replicated, sample_rows, stream, Purpose};
 use super::gap::{gaps, Gap, Reference};
 use super::guard::{guard, Features, Guard};
 use super::kmeans::distinct_rows;
 use super::prediction::prediction_strength;
 use super::silhouette::silhouettes;
 use crate::control::Control;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use ndarray::{Array2, ArrayView2, Axis};
 
 /// A k whose weakest segment is found again worse than this in resamples is not admissible.
@@ -73,7 +73,7 @@ pub struct KRow {
     /// Mean silhouette over [`Choice::silhouette_rows`] rows, and its bootstrap standard error
     pub silhouette: Option<f64>,
     pub silhouette_error: Option<f64>,
-    /// Of [`Choice::replicate_rows`] rows
+    /// Of [`Choice::replicate_rows`] rows; None with categories
     pub gap: Option<Gap>,
     /// Bayesian information criterion, the lower the better, of the rows scanned; for mixtures
     pub bic: Option<f64>,
@@ -114,7 +114,8 @@ fn smallest_allowed(rows: usize) -> u64 {
 /// Tries k = 1 to `k_max` on `data` (rows × columns, finite) and picks one.
 ///
 /// Admissible is a k of 2 or more whose smallest cluster is large enough (30 rows or 1 %, 5 % in a table below 600 rows, at
-/// least 2), whose silhouette is above 0 and whose weakest cluster has a mean Jaccard similarity of at least 0.6 in resamples.
+/// least 2), whose silhouette is above 0 and whose weakest cluster has a mean Jaccard similarity of at least 0.6 in resamples,
+/// at least half of which could be clustered.
 /// The highest silhouette wins; where others are within one standard error of it (of the difference, on the same rows), the
 /// one of them whose weakest cluster is found again best, the smallest where that is equal or unknown. That k then has to
 /// pass the [`guard`]. Without an admissible k, or where chance gives as much, the answer is k = 1, "no segment structure".
@@ -139,29 +140,32 @@ pub fn choose_k(
     let scanned = scan.rows(&data);
     let n = scanned.nrows();
     let limit = distinct_rows(scanned, options.k_max, control)?.min(n.saturating_sub(1)).max(1);
-    let compared = Sample::of(scanned, options.silhouette_rows, options.seed, Purpose::Silhouette);
+    let space = clusterer.space(scanned, control)?;
+    let space = space.view();
+    let compared = Sample::of(space, options.silhouette_rows, options.seed, Purpose::Silhouette);
     let replicated = Sample::of(scanned, options.replicate_rows, options.seed, Purpose::Replicates);
     let small = replicated.rows(&scanned);
 
     let mut rows = Vec::new();
     for k in 1..=limit {
-        let fit = match clusterer.fit(scanned, k, options.seed, control) {
-            // A mixture may not find so many components in so few rows.
-            Err(Error { kind: Kind::InvalidParameter | Kind::NotReady, message, .. }) if k > 1 => {
-                rows.push(KRow { passed_over: Some(message), ..KRow::of(k) });
+        let fit = match answered(clusterer.fit(scanned, k, options.seed, control))? {
+            Ok(fit) => fit,
+            // A mixture may not find so many components in so few rows, or have too many numbers.
+            Err(why) if k > 1 => {
+                rows.push(KRow { passed_over: Some(why.message), ..KRow::of(k) });
                 continue;
             }
-            fit => fit?,
+            Err(error) => return Err(error),
         };
         let mut row = KRow {
-            criteria: criteria(scanned, &fit.labels, fit.shape.k(), control)?,
+            criteria: criteria(space, &fit.labels, fit.shape.k(), control)?,
             bic: fit.bic(),
             smallest: sizes(&fit.labels, fit.shape.k()).0,
             ..KRow::of(k)
         };
         if k > 1 {
             control.phase(format!("k = {k}: silhouette"));
-            let values = silhouettes(compared.rows(&scanned), &compared.labels(&fit.labels), fit.shape.k(), control)?;
+            let values = silhouettes(compared.rows(&space), &compared.labels(&fit.labels), fit.shape.k(), control)?;
             let (mean, sd) = mean_and_sd(&values).unwrap_or_default();
             row.silhouette = Some(mean);
             row.silhouette_error = Some(sd / (values.len() as f64).sqrt());
@@ -171,6 +175,11 @@ pub fn choose_k(
                 let bootstrap =
                     Bootstrap::run(small, &labels, fit.shape.k(), light, options.resamples, options.seed, control)?;
                 row.weakest = bootstrap.weakest();
+                let (found, asked) = bootstrap.resamples();
+                if 2 * found < asked {
+                    let why = format!("only {found} of {asked} resamples could be clustered");
+                    row.passed_over = Some(why);
+                }
             }
         }
         if options.splits > 0 {
@@ -178,10 +187,12 @@ pub fn choose_k(
         }
         rows.push(row);
     }
-    if options.references > 0 {
+    // Nothing can be strewn evenly between names of categories.
+    if options.references > 0 && clusterer.codes() == 0 {
         let mut within = Vec::with_capacity(limit);
         for k in rows.iter().filter(|row| row.criteria.within.is_some()).map(|row| row.k) {
-            let fit = light.fit(small, k, options.seed, control)?;
+            // Rows that all of them have in common may leave too few to a sample.
+            let Ok(fit) = answered(light.fit(small, k, options.seed, control))? else { continue };
             within.extend(criteria(small, &fit.labels, fit.shape.k(), control)?.within.map(|w| (k, w)));
         }
         let found = gaps(small, light, &within, options.references, Reference::Rotated, options.seed, control)?;

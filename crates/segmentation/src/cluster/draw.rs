@@ -72,6 +72,15 @@ pub(super) fn normal(rng: &mut impl RngCore) -> f64 {
     (-2.0 * libm::log(u)).sqrt() * libm::cos(2.0 * std::f64::consts::PI * v)
 }
 
+/// What these rows cannot answer, such as more clusters than distinct rows, is told inside: others may. What ends everything,
+/// such as a cancel, is the error outside.
+pub(super) fn answered<T>(found: Result<T>) -> Result<Result<T>> {
+    match found {
+        Err(Error { kind: Kind::InvalidParameter | Kind::NotReady | Kind::LimitExceeded, .. }) => Ok(found),
+        found => found.map(Ok),
+    }
+}
+
 /// Runs replicates side by side and gives what they found in order of their index. A replicate that cannot answer (a resample
 /// may have fewer distinct rows than there are clusters) is None; a cancel ends all.
 pub(super) fn replicates<T: Send>(
@@ -85,11 +94,7 @@ pub(super) fn replicates<T: Send>(
         .into_par_iter()
         .map(|index| {
             control.check()?;
-            match run(index) {
-                Ok(found) => Ok(Some(found)),
-                Err(Error { kind: Kind::InvalidParameter | Kind::NotReady, .. }) => Ok(None),
-                Err(error) => Err(error),
-            }
+            answered(run(index)).map(Result::ok)
         })
         .collect()
 }

@@ -9,9 +9,10 @@ use super::parallel::kmeans_parallel;
 use super::prototypes::Prototypes;
 use super::run::Run;
 use super::shape::{Centroids, Shape};
+use super::space::spread_out;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 
 /// One of the family with its settings; the last `codes` columns hold categories.
 pub(super) struct Family {
@@ -65,18 +66,30 @@ impl Clusterer for Family {
             }
         }
     }
+
+    fn codes(&self) -> usize {
+        self.codes
+    }
+
+    fn space<'a>(&self, data: ArrayView2<'a, f64>, control: &Control) -> Result<CowArray<'a, f64, Ix2>> {
+        match self.codes {
+            0 => Ok(data.into()),
+            codes => Ok(spread_out(data, codes, self.gamma(data, control)?, control)?.into()),
+        }
+    }
 }
 
 impl Family {
+    fn gamma(&self, data: ArrayView2<f64>, control: &Control) -> Result<f64> {
+        self.settings.gamma.map_or_else(|| usual_gamma(data, self.codes, control), Ok)
+    }
+
     fn prototypes(&self, data: ArrayView2<f64>, params: &KMeansParams, control: &Control) -> Result<Clustering> {
         if self.codes == 0 || self.codes > data.ncols() {
             return Err(Error::invalid("algorithm \"kprototypes\" needs categories, and there are none")
                 .hint("ask for categories as codes in the preparation, or use \"kmeans\""));
         }
-        let gamma = match self.settings.gamma {
-            Some(gamma) => gamma,
-            None => usual_gamma(data, self.codes, control)?,
-        };
+        let gamma = self.gamma(data, control)?;
         let rules = Rules { codes: self.codes, gamma, trim: 0.0 };
         let found = mixed::fit(data, params, rules, control)?;
         let centres = Array2::from_shape_fn((params.k, data.ncols()), |(j, f)| found.centres[j][f]);

@@ -2,7 +2,7 @@
 
 use super::algorithm::Clusterer;
 use super::criteria::criteria;
-use super::draw::{mean_and_sd, replicates, stream, Purpose};
+use super::draw::{answered, mean_and_sd, replicates, stream, Purpose};
 use super::seeding::uniform;
 use crate::control::Control;
 use crate::error::Result;
@@ -47,13 +47,14 @@ pub fn gaps(
         let seed = rng.next_u64();
         let log = |k: usize| {
             control.check()?;
-            let labels = clusterer.fit(rows.view(), k, seed, control)?.labels;
-            Ok(criteria(rows.view(), &labels, k, control)?.within.map_or(f64::NEG_INFINITY, libm::log))
+            let Ok(fit) = answered(clusterer.fit(rows.view(), k, seed, control))? else { return Ok(None) };
+            let found = criteria(rows.view(), &fit.labels, k, control)?;
+            Ok(Some(found.within.map_or(f64::NEG_INFINITY, libm::log)))
         };
-        within.iter().map(|&(k, _)| log(k)).collect::<Result<Vec<f64>>>()
+        within.iter().map(|&(k, _)| log(k)).collect::<Result<Vec<Option<f64>>>>()
     })?;
     let gap = |(i, &(_, w)): (usize, &(usize, f64))| {
-        let logs: Vec<f64> = logs.iter().flatten().map(|logs| logs[i]).collect();
+        let logs: Vec<f64> = logs.iter().flatten().filter_map(|logs| logs[i]).collect();
         let (mean, sd) = mean_and_sd(&logs)?;
         let gap = Gap { gap: mean - libm::log(w), s: sd * (1.0 + 1.0 / logs.len() as f64).sqrt() };
         (w > 0.0 && gap.gap.is_finite()).then_some(gap)

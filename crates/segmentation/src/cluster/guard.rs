@@ -4,8 +4,8 @@
 //! have no groups by construction, and the silhouette has to be higher than theirs. Such rows are made of the rows
 //! themselves, by moving the values of each feature among them: `shuffle.rs`.
 
-use super::algorithm::{Clusterer, NOISE};
-use super::draw::{mean_and_sd, normal, replicates, stream, Purpose};
+use super::algorithm::{Clusterer, Clustering, NOISE};
+use super::draw::{answered, mean_and_sd, normal, replicates, stream, Purpose};
 use super::gap::{covariance, unproject};
 use super::kmeans::distinct_rows;
 use super::shuffle::Shuffle;
@@ -96,6 +96,7 @@ impl Guard {
 
 /// Clusters the rows `rows` of `data` (few enough to compare all pairs), and `sets` times rows without groups of each kind, into
 /// `k`, and compares mean silhouettes. Rows that cannot be clustered into two or more have no groups: they count as lower.
+/// Where `rows` themselves cannot be, there is no p: what the algorithm finds in all of `data` may be too rare for a sample.
 #[allow(clippy::too_many_arguments)]
 pub fn guard(
     data: ArrayView2<f64>,
@@ -112,11 +113,23 @@ pub fn guard(
         return Ok(Guard::not_run(format!("{k} segments of {n} rows are too many to be tested")));
     }
     let own = data.select(Axis(0), rows);
+    let for_sample = clusterer.for_sample(n, data.nrows());
+    let clusterer = for_sample.as_deref().unwrap_or(clusterer);
     if distinct_rows(own.view(), k, control)? < k {
-        return Ok(Guard::not_run(format!("of {n} rows, fewer than {k} are distinct")));
+        let reason = format!("of {n} rows, fewer than {k} are distinct");
+        return Ok(Guard { rows: n as u64, ..Guard::not_run(reason) });
     }
-    let fit = clusterer.fit(own.view(), k, stream(seed, Purpose::Guard, 0).next_u64(), control)?;
-    let Some(silhouette) = of_known(own.view(), &fit.labels, fit.shape.k(), control)? else {
+    let fit = match answered(clusterer.fit(own.view(), k, stream(seed, Purpose::Guard, 0).next_u64(), control))? {
+        Ok(fit) => fit,
+        Err(why) => {
+            let reason = format!("{n} of {} rows could not be clustered: {}", data.nrows(), why.message);
+            return Ok(Guard { rows: n as u64, ..Guard::not_run(reason) });
+        }
+    };
+    let compared = |rows: ArrayView2<f64>, fit: &Clustering| {
+        of_known(clusterer.space(rows, control)?.view(), &fit.labels, fit.shape.k(), control)
+    };
+    let Some(silhouette) = compared(own.view(), &fit)? else {
         return Ok(Guard { rows: n as u64, ..Guard::not_run("there are fewer than two segments") });
     };
     let run = |what: &str, purpose: Purpose, draw: &Draw| {
@@ -124,7 +137,7 @@ pub fn guard(
             let mut rng = stream(seed, purpose, index);
             let rows = draw(&mut rng)?;
             let fit = clusterer.fit(rows.view(), k, rng.next_u64(), control)?;
-            of_known(rows.view(), &fit.labels, fit.shape.k(), control)
+            compared(rows.view(), &fit)
         })?;
         let known: Vec<f64> = found.iter().flatten().flatten().copied().collect();
         let as_high = known.iter().filter(|&&s| s >= silhouette).count();
@@ -132,6 +145,9 @@ pub fn guard(
     };
     let mut verdict = Guard { silhouette: Some(silhouette), sets: sets as u64, rows: n as u64, ..Guard::default() };
     let values = features.values(rows);
+    if values.ncols() < 2 && clusterer.codes() > 0 {
+        return Ok(Guard::not_run("there is nothing but one category"));
+    }
     let found = if values.ncols() < 2 {
         let cloud = Cloud::new(own.view(), control)?;
         let normal = run("guard: normal rows", Purpose::Normal, &|rng| Ok(cloud.draw(n, rng)))?;

@@ -84,8 +84,11 @@ pub fn hold_out(
         };
         let test = part(&mut order[from..to].to_vec());
         let train = part(&mut [&order[..from], &order[to..]].concat());
-        let fit = clusterer.fit(train.view(), k, seed, control)?;
-        let refit = clusterer.fit(test.view(), k, seed, control)?;
+        let of = |rows: ArrayView2<f64>| match clusterer.for_sample(rows.nrows(), n) {
+            Some(clusterer) => clusterer.fit(rows, k, seed, control),
+            None => clusterer.fit(rows, k, seed, control),
+        };
+        let (fit, refit) = (of(train.view())?, of(test.view())?);
         // Both sides are labelled by the function that scores, so that they can be compared.
         let told = |rows: ArrayView2<f64>| {
             let (mut labels, mut sum, mut known) = (Vec::with_capacity(rows.nrows()), 0.0, 0usize);
@@ -101,7 +104,9 @@ pub fn hold_out(
         };
         let (inside, outside) = (told(train.view()), told(test.view()));
         let ratio = inside.1.filter(|&own| own > 0.0).zip(outside.1).map(|(own, other)| other / own);
-        let silhouette = |rows: ArrayView2<f64>, labels: &[u32]| of_known(rows, labels, fit.shape.k(), control);
+        let silhouette = |rows: ArrayView2<f64>, labels: &[u32]| {
+            of_known(clusterer.space(rows, control)?.view(), labels, fit.shape.k(), control)
+        };
         let drop = silhouette(train.view(), &inside.0)?.zip(silhouette(test.view(), &outside.0)?).map(|(a, b)| a - b);
         Ok((ratio, drop, adjusted_rand_index(&outside.0, &refit.labels)))
     })?;

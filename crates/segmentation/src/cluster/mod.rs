@@ -46,6 +46,7 @@ mod seeding;
 mod shape;
 mod shuffle;
 mod silhouette;
+mod space;
 mod tally;
 
 pub use agreement::{

@@ -97,6 +97,14 @@ pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<F
     let clusters = clusterer.fit(data.view(), k, options.seed, control)?;
     let Canonical { shape, labels, sizes, inertia, noise } = canonical(clusters.shape, data.view(), control)?;
     let k = shape.k();
+    let clusterer = match &shape {
+        // What follows looks at some of the rows, by the weight of a category that all of them gave.
+        Shape::Prototypes(found) => {
+            let settings = Settings { gamma: Some(found.gamma), ..options.settings.clone() };
+            options.algorithm.clusterer(&settings, preparation.codes())?
+        }
+        _ => clusterer,
+    };
 
     let guard = match &choice {
         Some(choice) => choice.guard.clone(),
@@ -110,7 +118,7 @@ pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<F
     let described = profiles(&preparation, raw.view(), &labels, k, control)?;
     let titles: Vec<&str> = specs.iter().map(FeatureSpec::title).collect();
     let names = names(&described.segments, &titles, noise);
-    let volume_shares = volume_shares(volume.as_deref(), &labels, k);
+    let volumes = volume.as_deref().and_then(|v| Volumes::new(v, &labels, k));
     let mut segments = Vec::with_capacity(k);
     for (i, (name, profile)) in names.into_iter().zip(described.segments).enumerate() {
         let mut segment = Segment {
@@ -118,7 +126,7 @@ pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<F
             name,
             accounts: sizes[i],
             share: sizes[i] as f64 / rows as f64,
-            volume_share: volume_shares.as_ref().map(|v| v[i]),
+            volume_share: volumes.as_ref().map(|v| v.segments[i]),
             description: String::new(),
             profile,
         };
@@ -128,9 +136,12 @@ pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<F
 
     let (silhouette, silhouette_rows) = match choice.as_ref().and_then(|c| row_of(c, k)) {
         Some(found) => found,
-        None => quality::of_labels(data.view(), &labels, k, control)?,
+        None => quality::of_labels(data.view(), &labels, k, &*clusterer, control)?,
     };
-    let total = one_segment_inertia(data.view(), control)?;
+    let total = match clusterer.codes() {
+        0 => one_segment_inertia(data.view(), control)?,
+        _ => clusterer.fit(data.view(), 1, options.seed, control)?.objective.unwrap_or(0.0),
+    };
     let quality = Quality {
         inertia,
         separation: if k > 1 && total > 0.0 { (1.0 - inertia / total).max(0.0) } else { 0.0 },
@@ -149,6 +160,7 @@ pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<F
         iterations: clusters.iterations as u64,
         objective: clusters.objective,
         noise,
+        noise_volume_share: volumes.filter(|_| noise > 0).map(|v| v.noise),
         scan_rows: choice.as_ref().map_or(0, |c| c.scan_rows as u64),
         replicate_rows: choice.as_ref().map_or(0, |c| c.replicate_rows as u64),
         guard,
@@ -161,10 +173,15 @@ pub fn fit(input: FitInput, options: &FitOptions, control: &Control) -> Result<F
     if choice.is_none() && quality.guard.is_chance() {
         warnings.push(format!("the segments may be chance: {}", quality.guard.in_words()));
     }
+    // Told where it was tried: that a few rows are too few for many segments is no news.
+    if quality.guard.rows > 0 && quality.guard.p.is_none() {
+        warnings.push(quality.guard.in_words());
+    }
     let provenance = Provenance {
         seed: options.seed,
         rows: rows as u64,
         sampled_from: None,
+        sampled_below: None,
         rows_hash: rows_hash(raw.view(), control)?,
         prng: "chacha8".into(),
         crate_version: env!("CARGO_PKG_VERSION").into(),
@@ -328,15 +345,27 @@ fn one_segment_inertia(data: ArrayView2<f64>, control: &Control) -> Result<f64> 
     label(&Shape::Centroids(Centroids::new(mean)), data, control).map(|(_, _, inertia)| inertia)
 }
 
-fn volume_shares(volume: Option<&[f64]>, labels: &[u32], k: usize) -> Option<Vec<f64>> {
-    let mut sums = vec![0.0; k];
-    for (&v, &label) in volume?.iter().zip(labels) {
-        if label != NOISE && v.is_finite() && v > 0.0 {
-            sums[label as usize] += v;
+/// Shares of the volume of all accounts, those of no segment among them.
+struct Volumes {
+    segments: Vec<f64>,
+    noise: f64,
+}
+
+impl Volumes {
+    /// None where there is no volume.
+    fn new(volume: &[f64], labels: &[u32], k: usize) -> Option<Volumes> {
+        let mut sums = vec![0.0; k + 1];
+        for (&v, &label) in volume.iter().zip(labels).filter(|(v, _)| v.is_finite() && **v > 0.0) {
+            sums[if label == NOISE { k } else { label as usize }] += v;
         }
+        let total = sums.iter().fold(0.0, |s, v| s + v);
+        if !(total > 0.0 && total.is_finite()) {
+            return None;
+        }
+        let mut segments: Vec<f64> = sums.iter().map(|s| (s / total).min(1.0)).collect();
+        let noise = segments.pop()?;
+        Some(Volumes { segments, noise })
     }
-    let total = sums.iter().fold(0.0, |s, v| s + v);
-    (total > 0.0 && total.is_finite()).then(|| sums.iter().map(|s| (s / total).min(1.0)).collect())
 }
 
 fn row_of(choice: &Choice, k: usize) -> Option<(Option<f64>, u64)> {

@@ -75,7 +75,7 @@ pub struct Segment {
     /// Training accounts in it, and their share of all
     pub accounts: u64,
     pub share: f64,
-    /// Share of the traded volume; None when no volume was given or there was none
+    /// Share of the volume of all accounts, those of no segment among them; None when no volume was given or there was none
     pub volume_share: Option<f64>,
     /// One sentence with figures in original units
     pub description: String,
@@ -129,6 +129,9 @@ pub struct Provenance {
     pub rows: u64,
     /// Accounts there were, when the rows are a sample of them; the caller fills it in
     pub sampled_from: Option<u64>,
+    /// Which they are: those whose hash of 31 bits, by the seed, is below this; the caller fills it in
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled_below: Option<u64>,
     /// xxh3-128 (hex) of the raw matrix in row order
     pub rows_hash: String,
     pub prng: String,
@@ -163,10 +166,20 @@ impl Model {
         self.shape.k()
     }
 
-    /// Adds a warning for each segment too small to trust: below 30 accounts or 1 % of them, whichever is more. For the
-    /// caller to call once segments have the ids and names they keep.
-    pub fn warn_of_small_segments(&mut self) {
+    /// Adds a warning for the accounts of no segment, and one for each segment too small to trust: below 30 accounts or 1 % of
+    /// those in segments, whichever is more. For the caller to call once segments have the ids, names and counts they keep.
+    pub fn warn_of_sizes(&mut self) {
         let accounts: u64 = self.segments.iter().map(|s| s.accounts).sum();
+        let noise = self.quality.noise;
+        if noise > 0 {
+            let share = |x: f64| format!("{:.1} %", 100.0 * x);
+            let of_volume = self.quality.noise_volume_share.map(|v| format!(", {} of volume,", share(v)));
+            self.provenance.warnings.push(format!(
+                "{noise} accounts ({}){} are in no segment (noise)",
+                share(noise as f64 / (noise + accounts) as f64),
+                of_volume.unwrap_or_default()
+            ));
+        }
         let limit = (accounts as f64 * 0.01).max(30.0);
         let small = self.segments.iter().filter(|s| self.segments.len() > 1 && (s.accounts as f64) < limit);
         self.provenance.warnings.extend(small.map(|s| {

@@ -1,6 +1,6 @@
 //! How good a fit is, as it is stored in the model.
 
-use crate::cluster::{silhouette, Choice, Guard, KRow, NOISE};
+use crate::cluster::{silhouette, Choice, Clusterer, Guard, KRow, NOISE};
 use crate::control::Control;
 use crate::error::Result;
 use ndarray::{ArrayView2, Axis};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quality {
-    /// Sum of squared distances to the own centroid, in the prepared space
+    /// Sum of squared distances to the own centroid, in the prepared space; with categories of the costs of k-prototypes
     pub inertia: f64,
     /// 1 - inertia / (inertia with one segment): the share of the prepared variance that lies between segments
     pub separation: f64,
@@ -30,6 +30,9 @@ pub struct Quality {
     /// Training accounts that belong to no segment
     #[serde(default)]
     pub noise: u64,
+    /// Their share of the volume of all accounts; None without noise or volume
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_volume_share: Option<f64>,
     /// Whether rows without groups give as much; its `reason` says why where it has no p
     #[serde(default = "before_the_guard")]
     pub guard: Guard,
@@ -105,13 +108,14 @@ impl Quality {
     pub(super) fn figures(&self) -> impl Iterator<Item = f64> + '_ {
         let g = &self.guard;
         let own =
-            [self.silhouette, self.objective, g.p, g.p_permuted, g.p_correlated, g.p_normal, g.silhouette, g.by_chance];
+            [self.silhouette, self.objective, self.noise_volume_share, g.p, g.p_permuted, g.p_correlated, g.p_normal];
+        let own = own.into_iter().chain([g.silhouette, g.by_chance]);
         let table = self.k_table.iter().flat_map(|r| {
             let criteria = [r.inertia, r.simplified_silhouette, r.calinski_harabasz, r.davies_bouldin, r.bic, r.gap];
             let others = [r.silhouette, r.silhouette_error, r.gap_error, r.prediction_strength, r.jaccard];
             criteria.into_iter().chain(others)
         });
-        own.into_iter().chain(table).flatten().chain([self.inertia, self.separation, self.explained_variance])
+        own.chain(table).flatten().chain([self.inertia, self.separation, self.explained_variance])
     }
 }
 
@@ -119,13 +123,14 @@ impl Quality {
 const EXACT: usize = 5000;
 const SAMPLE: usize = 5000;
 
-/// Mean silhouette and the rows it was computed on. Above 5000 rows: of about 5000, taken evenly from each segment in
+/// Mean silhouette by what `clusterer` compares rows by, and the rows it was computed on. Above 5000 rows: of about 5000, taken evenly from each segment in
 /// proportion to its size and at least two of it, so that a small segment is not lost. Rows of no segment do not count. None
 /// for fewer than two segments.
 pub(super) fn of_labels(
     data: ArrayView2<f64>,
     labels: &[u32],
     k: usize,
+    clusterer: &dyn Clusterer,
     control: &Control,
 ) -> Result<(Option<f64>, u64)> {
     let known = labels.iter().filter(|&&l| l != NOISE).count();
@@ -146,6 +151,6 @@ pub(super) fn of_labels(
     rows.sort_unstable();
     let sample = data.select(Axis(0), &rows);
     let labels: Vec<u32> = rows.iter().map(|&r| labels[r]).collect();
-    let value = silhouette(sample.view(), &labels, k, control)?;
+    let value = silhouette(clusterer.space(sample.view(), control)?.view(), &labels, k, control)?;
     Ok((value.is_finite().then_some(value), rows.len() as u64))
 }

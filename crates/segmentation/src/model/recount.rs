@@ -5,14 +5,14 @@ use super::Model;
 use crate::error::{Error, Result};
 
 impl Model {
-    /// Puts the accounts of each segment, and their volume in USD, in the place of the sample's; shares and descriptions
-    /// follow. Profiles stay those of the sample. Volume shares are None where there is no volume.
+    /// Puts the accounts of each segment, and their volume in USD and that of no segment, in the place of the sample's; shares
+    /// and descriptions follow. Profiles stay those of the sample. Volume shares are None where there is no volume.
     ///
     /// Accounts of no segment are what is left of `provenance.sampled_from`, where the algorithm knows such.
     ///
     /// Errors: `InvalidParameter` unless there is one count and one volume a segment and the counts add up to
     /// `provenance.sampled_from`, or to no more than that for an algorithm with noise.
-    pub fn recount(&mut self, accounts: &[u64], volumes: &[f64]) -> Result<()> {
+    pub fn recount(&mut self, accounts: &[u64], volumes: &[f64], noise_volume: f64) -> Result<()> {
         let k = self.k();
         let known: u64 = accounts.iter().sum();
         let all = self.provenance.sampled_from.unwrap_or(0);
@@ -24,8 +24,10 @@ impl Model {
             )));
         }
         self.quality.noise = all - known;
-        let volume = volumes.iter().fold(0.0, |s, v| s + v);
+        let volume = volumes.iter().fold(noise_volume, |s, v| s + v);
         let known = volume > 0.0 && volume.is_finite();
+        let noise = (known && self.quality.noise > 0).then(|| (noise_volume / volume).min(1.0));
+        self.quality.noise_volume_share = noise;
         for (segment, (&n, v)) in self.segments.iter_mut().zip(accounts.iter().zip(volumes)) {
             segment.accounts = n;
             segment.share = n as f64 / all as f64;
@@ -62,22 +64,22 @@ mod tests {
     fn all_accounts_take_the_place_of_the_sample() {
         let mut model = model();
         model.provenance.sampled_from = Some(400);
-        model.recount(&[300, 100], &[10.0, 30.0]).unwrap();
+        model.recount(&[300, 100], &[10.0, 30.0], 0.0).unwrap();
         assert_eq!((model.segments[0].accounts, model.segments[1].accounts), (300, 100));
         assert_eq!((model.segments[1].share, model.segments[1].volume_share), (0.25, Some(0.75)));
         assert!(model.segments[1].description.starts_with("100 accounts (25.0 %), 75.0 % of volume"));
         let json = model.to_json().unwrap();
         assert_eq!(Model::from_json(&json).unwrap().to_json().unwrap(), json);
-        model.recount(&[300, 100], &[0.0, 0.0]).unwrap();
+        model.recount(&[300, 100], &[0.0, 0.0], 0.0).unwrap();
         assert_eq!(model.segments[0].volume_share, None);
     }
 
     #[test]
     fn counts_have_to_fit_the_model() {
         let mut model = model();
-        assert!(model.recount(&[20, 20], &[0.0, 0.0]).is_err(), "it is no sample");
+        assert!(model.recount(&[20, 20], &[0.0, 0.0], 0.0).is_err(), "it is no sample");
         model.provenance.sampled_from = Some(400);
-        assert!(model.recount(&[300, 99], &[0.0, 0.0]).is_err());
-        assert!(model.recount(&[400], &[0.0]).is_err());
+        assert!(model.recount(&[300, 99], &[0.0, 0.0], 0.0).is_err());
+        assert!(model.recount(&[400], &[0.0], 0.0).is_err());
     }
 }

@@ -67,6 +67,8 @@ pub fn stability(
     let small = data.select(Axis(0), &chosen);
     let own: Vec<u32> = chosen.iter().map(|&row| labels[row]).collect();
     let light = light(model)?;
+    // Of as many rows as the model was fitted on, not as there are today: that is what its settings were given for.
+    let light = light.for_sample(small.nrows(), model.provenance.rows as usize).unwrap_or(light);
     let bootstrap = Bootstrap::run(small.view(), &own, k, &*light, options.resamples, options.seed, control)?;
     let confidence = bootstrap.confidence(data.view(), &labels, control)?;
     let held_out = (k > 1 && model.algorithm.supports().new_rows)

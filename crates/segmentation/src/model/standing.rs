@@ -79,27 +79,28 @@ impl Model {
     }
 
     /// The fewest further trades with which a row that has `trades` of them may become known well enough, going by the
-    /// observations its missing features need. None where it is known well enough, or where other things than trades are
-    /// lacking. Errors: as [`Model::assign`].
+    /// trades its missing features need. None where it is known well enough, and where too few of them wait for trades: one that
+    /// has as many as it needs lacks something else, and days do not come with trades. Errors: as [`Model::assign`].
     pub fn trades_for_enough(&self, raw: &[f64], trades: u64) -> Result<Option<u64>> {
         let assignment = self.assign(raw)?;
         if !assignment.insufficient {
             return Ok(None);
         }
         let needed = assignment.imputed - assignment.allowed();
-        let mut least: Vec<u64> = self.lacks(raw)?.iter().filter_map(|l| trades_for(l.at_least)).collect();
+        let waiting = |lack: &Lack| trades_for(lack.at_least).filter(|&all| all > trades);
+        let mut least: Vec<u64> = self.lacks(raw)?.iter().filter_map(waiting).collect();
         least.sort_unstable();
-        Ok(least.get(needed - 1).and_then(|all| all.checked_sub(trades)).filter(|&more| more > 0))
+        Ok(least.get(needed - 1).map(|all| all - trades))
     }
 }
 
-/// The fewest trades that can make so many observations: a gap lies between two, a day needs one.
+/// The fewest trades that can make so many observations: a gap lies between two. None where they are made of something else.
 fn trades_for(at_least: &str) -> Option<u64> {
     let (number, what) = at_least.split_once(' ')?;
     let n: u64 = number.parse().ok()?;
     match what {
         "gaps" => Some(n + 1),
-        "trades" | "priced trades" | "days" | "days with P&L" => Some(n),
+        "trades" | "priced trades" => Some(n),
         _ => None,
     }
 }
@@ -154,6 +155,14 @@ mod tests {
         assert_eq!(m.trades_for_enough(&row, 4).unwrap(), Some(7));
         assert_eq!(m.trades_for_enough(&row, 11).unwrap(), None);
         assert_eq!(m.trades_for_enough(&[1.0; 5], 1).unwrap(), None);
+        // Days do not come with trades, and who has the trades lacks something else: here the trades come with a day too few.
+        let days = ["volume_trend", "entropy_of_sizes", "trades", "volume_usd", "memory"];
+        let m = model(&days);
+        assert_eq!(m.lacks(&[nan, nan, 1.0, 1.0, nan]).unwrap()[0].at_least, "14 days");
+        assert_eq!(m.trades_for_enough(&[nan, nan, 1.0, 1.0, nan], 3).unwrap(), Some(8));
+        assert_eq!(m.trades_for_enough(&[nan, nan, 1.0, 1.0, nan], 20).unwrap(), None);
+        // Two have to become known, and trades help but one of them: a small need that is met does not stand for another.
+        assert_eq!(m.trades_for_enough(&[nan, nan, 1.0, nan, nan], 3).unwrap(), None);
         // Here only returns are lacking, and the maker share; no number of trades helps.
         let m = model(&["volume_usd", "maker_ratio", "sharpe", "sortino", "volatility"]);
         assert_eq!(m.trades_for_enough(&row, 1).unwrap(), None);
