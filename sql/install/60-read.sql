@@ -95,7 +95,7 @@ COMMENT ON FUNCTION assign_segment(float8[], segmentation.model) IS
 COMMENT ON FUNCTION assign_segment(jsonb, segmentation.model) IS
   'Segment of features given by name; a name left out or null is missing. 22023 for an unknown name or a value that is no number.';
 COMMENT ON FUNCTION assign_segment(segmentation.account_profile, segmentation.model, timestamptz) IS
-  'Segment of a profile at an instant. NULL for a NULL profile or model.';
+  'Segment of a profile at an instant; "new" for one with fewer trades than min_trades of the fit. NULL for a NULL profile or model, for noise, and where too little is known.';
 COMMENT ON FUNCTION assign_segment(float8[], text) IS 'Segment of a feature vector by the active model of a segmentation.';
 COMMENT ON FUNCTION assign_segment(jsonb, text) IS 'Segment of features given by name, by the active model of a segmentation.';
 

@@ -1,6 +1,6 @@
 //! The features of one account, as a model reads them: from its stored profiles, or its row of ready-made features.
 
-use crate::api::assign::built_in_values;
+use crate::api::assign::of_profile;
 use crate::api::catalogue::{self, Definition, Source};
 use crate::api::columns::as_text;
 use crate::api::ready_made;
@@ -83,10 +83,8 @@ fn from_profiles(
 ) -> Result<Option<Known>> {
     let Some(profile) = past_profile(definition, account, argument_type, window)? else { return Ok(None) };
     let vector = Vector::of_stored_model(model, definition)?;
-    let mut names: Vec<&str> = vector.built_in.iter().map(String::as_str).collect();
-    names.push("trades");
-    let mut row = built_in_values(&profile, &names, Some(as_of), model.provenance.market.as_ref())?;
-    let trades = row.pop().filter(|n| *n >= 0.0).map(|n| n as u64);
+    let names: Vec<&str> = vector.built_in.iter().map(String::as_str).collect();
+    let (mut row, trades) = of_profile(&profile, &names, Some(as_of), model.provenance.market.as_ref())?;
     row.extend(own_features(definition, &vector, account, argument_type)?);
     Ok(Some(Known { row, trades }))
 }

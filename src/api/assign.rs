@@ -5,9 +5,11 @@ use crate::api::models::names::NEW;
 use crate::pg::call::Call;
 use crate::pg::datum;
 use crate::pg::error::{Failure, Result};
+use crate::pg::identity::current_user;
 use crate::pg::lookup;
 use crate::sql_function;
-use segmentation::model::{Assignment, Model};
+use pgrx::pg_sys;
+use segmentation::model::{Assignment, Model, Standing};
 use segmentation::profile::features::{index_of, select, Market};
 use serde_json::Value;
 
@@ -23,6 +25,8 @@ sql_function!("segmentation_assign_jsonb_by_name", 2, assign_jsonb_by_name);
 pub struct Site {
     key: Vec<u8>,
     generation: u64,
+    /// Who may read the model that a name stands for; nobody need be asked for one given as a value
+    user: Option<pg_sys::Oid>,
     model: Option<Model>,
     row: Vec<f64>,
     scratch: Vec<f64>,
@@ -46,16 +50,19 @@ impl Site {
         Ok(())
     }
 
-    /// The active model of the segmentation named in argument `i`, looked up again when the catalogue changed.
+    /// The active model of the segmentation named in argument `i`, looked up again when the catalogue or the user changed: one
+    /// statement of a function may run under several roles.
     fn named(&mut self, call: &Call, i: usize) -> Result<()> {
         let name = call.required(i, "segmentation")?;
-        let generation = lookup::generation();
-        if self.model.is_none() || self.generation != generation || self.key != name.as_bytes() {
+        let (generation, user) = (lookup::generation(), Some(current_user()));
+        let same = self.generation == generation && self.user == user && self.key == name.as_bytes();
+        if self.model.is_none() || !same {
             let definition = catalogue::resolve(Some(name))?;
             definition.check_model_reader()?;
             self.model = Some(definition.model(None)?.1);
             self.key = name.as_bytes().to_vec();
             self.generation = generation;
+            self.user = user;
         }
         Ok(())
     }
@@ -111,22 +118,29 @@ fn assign_profile(call: &Call) -> Result<Option<String>> {
     let site = call.site(Site::default);
     site.value(call, 1)?;
     let Some(model) = &site.model else { return Ok(None) };
-    Ok(name_of(Some((of_profile(profile, model, call.i64(2))?, model))))
+    let (row, trades) = of_profile(profile, &model.feature_names(), call.i64(2), model.provenance.market.as_ref())?;
+    let assigned = model.assign(&row)?;
+    Ok(match model.standing(&assigned, trades) {
+        Standing::New { .. } => Some(NEW.to_string()),
+        _ => name_of(Some((assigned, model))),
+    })
 }
 
-/// Scores a profile by a model of the catalogue's features.
-pub fn of_profile(profile: &[u8], model: &Model, as_of: Option<i64>) -> Result<Assignment> {
-    let row = built_in_values(profile, &model.feature_names(), as_of, model.provenance.market.as_ref())?;
-    Ok(model.assign(&row)?)
-}
-
-/// The named features of a profile, NaN where there is no value.
-pub fn built_in_values(
+/// The named features of a profile, NaN where there is no value, and the trades it counts.
+pub fn of_profile(
     profile: &[u8],
     names: &[&str],
     as_of: Option<i64>,
     market: Option<&Market>,
-) -> Result<Vec<f64>> {
+) -> Result<(Vec<f64>, Option<u64>)> {
+    let names: Vec<&str> = names.iter().copied().chain(["trades"]).collect();
+    let mut row = built_in_values(profile, &names, as_of, market)?;
+    let trades = row.pop().filter(|n| *n >= 0.0).map(|n| n as u64);
+    Ok((row, trades))
+}
+
+/// The named features of a profile, NaN where there is no value.
+fn built_in_values(profile: &[u8], names: &[&str], as_of: Option<i64>, market: Option<&Market>) -> Result<Vec<f64>> {
     let places = names
         .iter()
         .map(|name| {

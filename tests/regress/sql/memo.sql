@@ -83,6 +83,31 @@ BEGIN
   RAISE NOTICE 'another role is refused: %', refused;
 END $$;
 
+-- So it is where a model is named.
+DO $$
+DECLARE x text; y text; refused int := 0; role text;
+BEGIN
+  FOR i IN 1..20 LOOP
+    role := CASE WHEN i % 4 >= 2 THEN 'memo_nobody' ELSE session_user END;
+    PERFORM set_config('role', role, true);
+    BEGIN
+      x := assign_segment(ARRAY[10.5], 'memo');
+      IF role = 'memo_nobody' THEN RAISE 'answered as %', role; END IF;
+    EXCEPTION WHEN insufficient_privilege THEN
+      IF role <> 'memo_nobody' THEN RAISE 'refused as %', role; END IF;
+      refused := refused + 1;
+    END;
+    BEGIN
+      y := assign_segment('{"a": 10.5}'::jsonb, 'memo');
+      IF role = 'memo_nobody' THEN RAISE 'answered as %', role; END IF;
+    EXCEPTION WHEN insufficient_privilege THEN
+      refused := refused + 1;
+    END;
+  END LOOP;
+  RESET ROLE;
+  RAISE NOTICE 'another role is refused the model by name: %, its owner is not: %', refused = 20, x = y AND x IS NOT NULL;
+END $$;
+
 SELECT drop_segmentation(name) IS NOT NULL AS ok FROM unnest(ARRAY['memo', 'memo_names', 'memo_ids', 'memo_amounts']) AS name;
 DROP FUNCTION memo_look;
 DROP VIEW memo_names, memo_ids, memo_amounts;

@@ -118,6 +118,10 @@ WITH counted AS (SELECT account_id, count(*) AS n FROM read_trades GROUP BY 1)
 SELECT 'standing of the others' AS test, count(*) > 0 AS some,
        bool_and(s.standing IN ('assigned', 'insufficient') AND (s.missing <= s.allowed) = (s.standing = 'assigned')) AS ok
 FROM counted AS c CROSS JOIN LATERAL segment_standing(c.account_id, 'read_trades') AS s WHERE c.n >= 40;
+-- A profile knows its trades: the same answer of the model as a value.
+SELECT 'newcomers by profile' AS test, count(*) FILTER (WHERE found = 'new') > 0 AS newcomers, count(*) FILTER (WHERE found <> 'new') > 0 AS others, bool_and(found IS NOT DISTINCT FROM segment_of(account_id, 'read_trades')) AS ok
+FROM (SELECT p.account_id, assign_segment(p.profile, m.model, (m.model::text::jsonb #>> '{provenance,as_of}')::timestamptz) AS found
+      FROM (SELECT account AS account_id, rollup(profile) AS profile FROM read_trades_profiles WHERE span = 1 GROUP BY 1) AS p, (SELECT segment_model('read_trades') AS model) AS m) AS s;
 -- Where there is no segment, nothing is explained: all readers abstain together.
 SELECT 'who has no segment has no explanation' AS test, count(*) FILTER (WHERE s.quality = 'new') > 0 AS newcomers, count(*) FILTER (WHERE s.quality = 'ok') > 0 AS others,
        bool_and((e.n > 0) = (s.segment_id IS NOT NULL)) AS explain, bool_and((c.n > 0) = (s.segment_id IS NOT NULL)) AS counterfactual,
@@ -166,7 +170,7 @@ FROM (SELECT (:rules) AS ruled FROM (VALUES (NULL::float8), ('NaN'), ('Infinity'
       CROSS JOIN LATERAL (SELECT x AS sepal_length, x AS sepal_width, x AS petal_length, x AS petal_width) AS f) AS s;
 
 -- What there is to choose from.
-SELECT algorithm, takes_k::int, new_rows::int, soft::int, noise::int, explains::int, max_rows, settings FROM segmentation.algorithms;
+SELECT algorithm, takes_k::int, new_rows::int, soft::int, noise::int, explains::int, explains_without_pca::int AS without_pca, counterfactuals::int, max_rows, settings FROM segmentation.algorithms;
 
 SELECT count(drop_segmentation(name)::text) AS dropped FROM segmentation.segmentations WHERE name IN ('reading', 'read_trades', 'raw_iris');
 DROP VIEW read_distances;
