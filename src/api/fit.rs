@@ -12,7 +12,7 @@
 
 use crate::api::catalogue::{self, Definition, Source};
 use crate::api::declare::lookback_text;
-use crate::api::matrix::Matrix;
+use crate::api::matrix::{self, Matrix};
 use crate::api::models::align::{keep_labels, refusal, Continuity};
 use crate::api::models::event::{self, Event, State};
 use crate::api::models::version::{store, switch};
@@ -43,6 +43,8 @@ pub struct Request {
     pub lookback: Option<String>,
     /// Accounts with fewer trades are new
     pub min_trades: u64,
+    /// Which accounts it is made of
+    pub rows: matrix::Rows,
 }
 
 /// What is to become of it.
@@ -130,6 +132,7 @@ pub fn request(call: &Call, definition: &Definition, at: &Places) -> Result<Requ
             given => Some(lookback_text(given)?),
         },
         min_trades: min_trades as u64,
+        rows: matrix::Rows::Fitting,
     })
 }
 
@@ -163,6 +166,7 @@ pub struct Unfitted {
     as_of: Option<i64>,
     market: Option<Market>,
     sampled_from: Option<u64>,
+    sampled_below: Option<u64>,
     warnings: Vec<String>,
 }
 
@@ -185,21 +189,23 @@ pub fn unfitted(definition: &Definition, source: &Relation, request: &Request) -
             (request.as_of, ready_made::specs(&own), None)
         }
     };
-    let matrix = Matrix::read(definition, specs.len(), options.seed)?;
-    let sampled_from = matrix.sampled_from;
-    warnings.extend(matrix.warning.clone());
+    let matrix = Matrix::read(definition, specs.len(), options.seed, request.rows)?;
+    let Matrix { sampled_from, sampled_below, .. } = matrix;
+    warnings.extend(matrix.announce("fitted"));
     let input = matrix.input(specs)?;
-    Ok(Unfitted { input, options, as_of, market, sampled_from, warnings })
+    Ok(Unfitted { input, options, as_of, market, sampled_from, sampled_below, warnings })
 }
 
 /// Makes the rows and fits a model on them; what was made of them stays in the scratch tables. Answers the instant that they are
 /// of, too.
 pub fn fit_rows(definition: &Definition, source: &Relation, request: &Request) -> Result<(Model, Option<i64>)> {
-    let Unfitted { input, options, as_of, market, sampled_from, warnings } = unfitted(definition, source, request)?;
+    let Unfitted { input, options, as_of, market, sampled_from, sampled_below, warnings } =
+        unfitted(definition, source, request)?;
     let fitted = threads::compute(move |control| model::fit(input, &options, control))?;
     let mut model = fitted.model;
     let p = &mut model.provenance;
     p.sampled_from = sampled_from;
+    p.sampled_below = sampled_below;
     p.as_of = as_of.map(time_text).transpose()?;
     p.lookback = request.lookback.clone();
     p.market = market;
@@ -241,8 +247,8 @@ fn time_text(at: i64) -> Result<String> {
 /// scratch tables.
 pub fn count_sampled(definition: &Definition, model: &mut Model) -> Result<()> {
     if model.provenance.sampled_from.is_some() {
-        let (accounts, volumes) = scratch::count_all(definition, model.k())?;
-        model.recount(&accounts, &volumes)?;
+        let (accounts, volumes, noise) = scratch::count_all(definition, model.k())?;
+        model.recount(&accounts, &volumes, noise)?;
     }
     Ok(())
 }
@@ -260,7 +266,7 @@ fn assign(
     count_sampled(definition, model)?;
     let definition = catalogue::lock_row(&definition.name)?;
     let continuity = keep_labels(&definition, segments, model)?;
-    model.warn_of_small_segments();
+    model.warn_of_sizes();
     let version = store(&definition, model)?;
     let p = &model.provenance;
     let details = json!({

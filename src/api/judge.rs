@@ -1,7 +1,7 @@
 //! `choose_k`, `segmentation_stability`, `account_confidence`: how many segments there are, and how far a model can be
 //! trusted. They store nothing, but make the rows as a fit does.
 
-use crate::api::catalogue::{self, Definition};
+use crate::api::catalogue;
 use crate::api::fit::{request, unfitted, Places, Unfitted};
 use crate::api::matrix::{self, Matrix};
 use crate::api::models::activate::score_now;
@@ -14,7 +14,6 @@ use crate::pg::identity::{SafePath, Setting};
 use crate::pg::spi;
 use crate::pg::threads;
 use crate::sql_function;
-use pgrx::PgSqlErrorCode;
 use segmentation::cluster::{stability_in_words, ChooseOptions, NOISE};
 use segmentation::model::{self, Model, Stability, StabilityOptions};
 
@@ -76,8 +75,15 @@ fn choose_k(call: &Call) -> Result<Rows> {
     Ok(Rows(choice.rows.iter().map(row).collect()))
 }
 
-/// A model measured on the accounts of today, which stay in the scratch tables.
-fn measured(call: &Call) -> Result<(Definition, Model, Stability)> {
+/// A model measured on the accounts of today, or on a sample of them.
+struct Measured {
+    model: Model,
+    found: Stability,
+    /// One a row
+    accounts: Vec<String>,
+}
+
+fn measured(call: &Call, named: bool) -> Result<Measured> {
     let definition = catalogue::resolve(call.text(0)?)?;
     definition.check_model_reader()?;
     let (_, model) = definition.model(call.get(1))?;
@@ -92,25 +98,20 @@ fn measured(call: &Call) -> Result<(Definition, Model, Stability)> {
     let source = definition.source()?;
     score_now(&definition, &source, &model)?;
     let width = model.feature_names().len();
-    let read = Matrix::read(&definition, width, seed)?;
-    if let Some(rows) = read.sampled_from {
-        return Err(Failure::new(
-            PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-            format!("{rows} accounts of {width} features exceed maintenance_work_mem"),
-        )
-        .hint("raise maintenance_work_mem"));
-    }
+    let read = Matrix::read(&definition, width, seed, matrix::Rows::Fitting)?;
+    read.announce("measured");
+    let accounts = if named { matrix::accounts(&definition, read.sampled_below, seed)? } else { Vec::new() };
+    drop_scratch()?;
     let input = read.input(model.preparation().columns().iter().map(|c| c.spec.clone()).collect())?;
     let copy = model.clone();
     let found = threads::compute(move |control| model::stability(&copy, input.raw.view(), &options, control))?;
-    Ok((definition, model, found))
+    Ok(Measured { model, found, accounts })
 }
 
 fn stability(call: &Call) -> Result<Rows> {
     let _writer = spi::Writer::command(c"segmentation_stability()");
     let (_path, _plain) = (SafePath::set(), Setting::interpreted());
-    let (_, model, found) = measured(call)?;
-    drop_scratch()?;
+    let Measured { model, found, .. } = measured(call, false)?;
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for (place, (segment, recovery)) in model.segments.iter().zip(&found.segments).enumerate() {
         let sure: Vec<f64> = found
@@ -131,7 +132,7 @@ fn stability(call: &Call) -> Result<Rows> {
             ]);
         };
         let jaccard = recovery.map(|r| r.jaccard);
-        push("jaccard_of_2000", jaccard, jaccard.map(stability_in_words));
+        push("jaccard_of_2000", jaccard, Some(jaccard.map_or("no resample could be clustered", stability_in_words)));
         push("dissolved_share", recovery.map(|r| r.dissolved as f64 / r.resamples as f64), None);
         push("confidence", mean, None);
     }
@@ -157,9 +158,7 @@ fn stability(call: &Call) -> Result<Rows> {
 fn confidence(call: &Call) -> Result<Rows> {
     let _writer = spi::Writer::command(c"account_confidence()");
     let (_path, _plain) = (SafePath::set(), Setting::interpreted());
-    let (definition, model, found) = measured(call)?;
-    let accounts = matrix::accounts(&definition)?;
-    drop_scratch()?;
+    let Measured { model, found, accounts } = measured(call, true)?;
     let row = |((account, &label), c): ((String, &u32), &Option<f64>)| {
         pgrx::check_for_interrupts!();
         let segment = (label != NOISE).then(|| &model.segments[label as usize]);

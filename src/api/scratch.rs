@@ -283,22 +283,25 @@ pub fn score_all(model: &Model) -> Result<()> {
 
 /// How many accounts each of `k` segments has, and their volume, over all accounts. The order of addition is that of the
 /// keys, so that the sums do not depend on how the table lies on disk.
-pub fn count_all(definition: &Definition, k: usize) -> Result<(Vec<u64>, Vec<f64>)> {
+pub fn count_all(definition: &Definition, k: usize) -> Result<(Vec<u64>, Vec<f64>, f64)> {
     let sql = format!(
         "SELECT s.s[1]::int, count(*),
                 coalesce(pg_catalog.sum(f.volume ORDER BY f.account{collation})
                            FILTER (WHERE f.volume > 0 AND f.volume < 'infinity'), 0)
-         FROM {SCORES} s JOIN {FEATURE_ROWS} f USING (account) WHERE s.s[1] IS NOT NULL GROUP BY 1",
+         FROM {SCORES} s JOIN {FEATURE_ROWS} f USING (account) WHERE s.s IS NOT NULL GROUP BY 1",
         collation = order_collation(definition.key_type)
     );
     spi::write(&sql, &[], |r| {
-        let (mut accounts, mut volumes) = (vec![0; k], vec![0.0; k]);
+        let (mut accounts, mut volumes, mut noise) = (vec![0; k], vec![0.0; k], 0.0);
         for i in 0..r.len() {
-            let place = r.get::<i32>(i, 1).unwrap_or(1) as usize - 1;
+            let Some(place) = r.get::<i32>(i, 1).map(|place| place as usize - 1) else {
+                noise = r.get::<f64>(i, 3).unwrap_or(0.0);
+                continue;
+            };
             accounts[place] = r.get::<i64>(i, 2).unwrap_or(0) as u64;
             volumes[place] = r.get::<f64>(i, 3).unwrap_or(0.0);
         }
-        Ok((accounts, volumes))
+        Ok((accounts, volumes, noise))
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::api::catalogue::{self, Source};
 use crate::api::fit::{count_sampled, fit_rows, Request};
+use crate::api::matrix::Rows as FittedOn;
 use crate::api::ready_made;
 use crate::api::scratch::{drop_scratch, score_all};
 use crate::pg::call::{Call, Rows};
@@ -63,6 +64,11 @@ fn request(model: &Model) -> Result<Request> {
         as_of,
         lookback: p.lookback.clone(),
         min_trades: p.parameters.min_trades.max(1),
+        rows: match (p.sampled_from, p.sampled_below) {
+            // Of a sample nothing more is known: it can only be drawn again.
+            (Some(_), None) => FittedOn::Fitting,
+            (_, below) => FittedOn::Of(below),
+        },
     })
 }
 
