@@ -19,6 +19,8 @@ fn catalogue_of_algorithms(_: &Call) -> Result<Rows> {
             Cell::Bool(s.soft),
             Cell::Bool(s.noise),
             Cell::Bool(s.explains),
+            Cell::Bool(s.explains_without_pca),
+            Cell::Bool(s.counterfactuals),
             Cell::option(s.max_rows, |n| Cell::Big(n as i64)),
             Cell::Texts(a.settings().iter().map(|s| s.to_string()).collect()),
         ]
