@@ -25,6 +25,14 @@ SELECT 'BIC' AS test, bool_and(abs(j.bic_of_20000 - e.bic) < 1e-3) AS ok
 FROM choose_k('judge', 3, 'gmm_full', '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null, "correlated": null}') AS j
 JOIN (VALUES (1, 829.9782), (2, 574.0178), (3, 580.8389)) AS e (k, bic) USING (k);
 
+-- Published Jaccard similarities, within 0.02 over 1,000 resamples. Of 50, as above, each is uncertain by 0.01 to 0.02 itself.
+SET client_min_messages = warning;
+SELECT count(*) AS segments FROM fit_segmentation('judge', 4, preparation => '{"transform": "identity", "winsorise": null, "scale": null, "weights": null, "pca": null, "correlated": null}');
+SELECT 'Jaccard of each of four' AS test, bool_and(abs(value - expected) <= 0.02) AS ok
+FROM (SELECT value, row_number() OVER (ORDER BY value) AS place FROM segmentation_stability('judge', resamples => 1000) WHERE figure = 'jaccard_of_2000') AS s
+JOIN (VALUES (1, 0.80), (2, 0.82), (3, 0.92), (4, 1)) AS e (place, expected) USING (place);
+RESET client_min_messages;
+
 -- Noise has no segments, and says so.
 CREATE TABLE judge_noise AS SELECT i AS id, (hashint8extended(i, 1) / 9.3e18)::float8 AS a, (hashint8extended(i, 2) / 9.3e18)::float8 AS b, (hashint8extended(i, 3) / 9.3e18)::float8 AS c FROM generate_series(1, 500) AS i;
 SELECT count(*) > 0 AS ok FROM create_segmentation('judge_noise', features => 'judge_noise', account => 'id');
