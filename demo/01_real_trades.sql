@@ -57,7 +57,7 @@ FROM report WHERE item = 'feature' AND status <> 'available' GROUP BY 1 ORDER BY
 -- 0.05, so the answer is 1, "no segment structure".
 --
 SELECT k, chosen, round(silhouette_of_5000::numeric, 3) AS silhouette, round(weakest_jaccard_of_2000::numeric, 2) AS weakest_jaccard,
-       smallest, round(guard_p::numeric, 3) AS guard_p, reason
+       smallest_of_20000 AS smallest, round(guard_p_of_2000::numeric, 3) AS guard_p, reason
 FROM choose_k('clients', k_max => 5);
 
 --

@@ -145,7 +145,7 @@ COMMENT ON COLUMN segmentation.definition.source IS 'Trade table, or table of re
 COMMENT ON COLUMN segmentation.definition.columns IS 'Input of trade(...) to column of the source; or the features'' columns.';
 COMMENT ON COLUMN segmentation.definition.features IS 'Features that a fit uses, in their order: built-in ones, then columns of the source of attributes.';
 COMMENT ON COLUMN segmentation.definition.next_segment_id IS 'Segment ids are never used again.';
-COMMENT ON COLUMN segmentation.definition.scored_as_of IS 'The instant that all accounts were scored at last; inserts into a watched table score later.';
+COMMENT ON COLUMN segmentation.definition.scored_as_of IS 'The instant that all accounts were scored at last; inserts into a watched table score later: <name>_segments has the instant of each account.';
 COMMENT ON COLUMN segmentation.definition.min_overlap IS 'A model that moves more than the rest of the common accounts to another segment is activated only with force and a reason.';
 
 CREATE TABLE segmentation.fit (
@@ -210,6 +210,22 @@ CREATE TRIGGER refuse_change
   FOR EACH ROW EXECUTE FUNCTION segmentation.refuse_change();
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON segmentation.event
   FOR EACH STATEMENT EXECUTE FUNCTION segmentation.refuse_change();
+
+CREATE FUNCTION segmentation.refuse_deletion() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $refuse$
+BEGIN
+  IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' OR EXISTS (SELECT FROM segmentation.definition d WHERE d.name OPERATOR(pg_catalog.=) OLD.segmentation) THEN
+    RAISE EXCEPTION '% of segmentation.% is refused: models stay as long as their segmentation', TG_OP, TG_TABLE_NAME
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'reject_model takes a version out of use; drop_segmentation removes all of them.';
+  END IF;
+  RETURN OLD;
+END
+$refuse$;
+COMMENT ON FUNCTION segmentation.refuse_deletion() IS 'Trigger that keeps the models of a segmentation until it is dropped.';
+
+CREATE TRIGGER refuse_deletion BEFORE DELETE ON segmentation.fit
+  FOR EACH ROW EXECUTE FUNCTION segmentation.refuse_deletion();
+CREATE TRIGGER refuse_truncation BEFORE TRUNCATE ON segmentation.fit
+  FOR EACH STATEMENT EXECUTE FUNCTION segmentation.refuse_deletion();
 
 CREATE TABLE segmentation.source (
   segmentation text NOT NULL,
@@ -544,7 +560,7 @@ CREATE FUNCTION create_segmentation(
 ) RETURNS TABLE(item text, object text, status text, source text, detail text)
   AS 'MODULE_PATHNAME', 'segmentation_create' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 250;
 COMMENT ON FUNCTION create_segmentation(text, regclass, regclass, text, jsonb, interval, jsonb, text[]) IS
-  'Declares a segmentation over a trade table, or over a table of ready-made features, and makes its tables <name>_profiles and <name>_segments. Finds columns by name and type; columns => ''{"account": "trader"}'' overrides, ''{"side": null}'' leaves an input out (a side that is not buy or sell fails a fit). sources names relations beside the trades: instruments, leveraged_tokens, prices, quotes, snapshots, attributes, masters, each as a name or as an object {"relation", "columns", ...}; quotes are read by fits, not by inserts into a watched table. use_features: what a fit uses instead of the default features. Returns what it mapped, and each feature with the reason where it is not available. 42710 name taken, 42703 no such column, 42702 ambiguous, 42804 wrong type, 42P01 no such relation, 42P07 table exists, 42622 name too long, 42809 not a table or view, 42501 without SELECT on the columns, 42704 no such feature, 22023 unknown input, source or key, feature not available, or lookback below a day.';
+  'Declares a segmentation over a trade table, or over a table of ready-made features, and makes its tables <name>_profiles and <name>_segments. Of ready-made features it takes numbers, booleans and enums, or those that columns => ''["volume", "tier"]'' names, texts too; a text or enum is a category: one feature for each of its 20 most frequent values. Finds columns by name and type; columns => ''{"account": "trader"}'' overrides, ''{"side": null}'' leaves an input out (a side that is not buy or sell fails a fit). sources names relations beside the trades: instruments, leveraged_tokens, prices, quotes, snapshots, attributes, masters, each as a name or as an object {"relation", "columns", ...}; quotes are read by fits, not by inserts into a watched table. use_features: what a fit uses instead of the default features. Returns what it mapped, and each feature with the reason where it is not available. 42710 name taken, 42703 no such column, 42702 ambiguous, 42804 wrong type, 42P01 no such relation, 42P07 table exists, 42622 name too long, 42809 not a table or view, 42501 without SELECT on the columns, 42704 no such feature, 22023 unknown input, source or key, feature not available, or lookback below a day.';
 
 CREATE FUNCTION describe_segmentation(segmentation text DEFAULT NULL)
   RETURNS TABLE(item text, object text, status text, source text, detail text)
@@ -580,27 +596,27 @@ CREATE FUNCTION choose_k(
   segmentation text DEFAULT NULL, k_max integer DEFAULT 10, algorithm text DEFAULT 'kmeans', preparation jsonb DEFAULT NULL,
   as_of timestamptz DEFAULT NULL, lookback interval DEFAULT NULL, seed bigint DEFAULT 1, settings jsonb DEFAULT NULL,
   min_trades integer DEFAULT 1
-) RETURNS TABLE(k integer, chosen boolean, silhouette_of_5000 float8, silhouette_error float8,
+) RETURNS TABLE(k integer, chosen boolean, silhouette_of_5000 float8, silhouette_error_of_5000 float8,
                 simplified_silhouette_of_20000 float8, calinski_harabasz_of_20000 float8, davies_bouldin_of_20000 float8,
-                inertia_of_20000 float8, bic_of_20000 float8, gap_of_2000 float8, gap_error float8,
-                prediction_strength_of_2000 float8, weakest_jaccard_of_2000 float8, smallest bigint, guard_p float8, reason text)
+                inertia_of_20000 float8, bic_of_20000 float8, gap_of_2000 float8, gap_error_of_2000 float8,
+                prediction_strength_of_2000 float8, weakest_jaccard_of_2000 float8, smallest_of_20000 bigint, guard_p_of_2000 float8, reason text)
   AS 'MODULE_PATHNAME', 'segmentation_choose_k' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION choose_k(text, integer, text, jsonb, timestamptz, interval, bigint, jsonb, integer) IS
-  'Every criterion for every number of segments from 1 to k_max, and the rule that fit_segmentation follows: which k it chooses and why, and why it passes others over. A column named ..._of_N is computed on at most N accounts, drawn from the seed: with fewer it is exact. The criteria disagree on most data; see docs/algorithms.md. guard_p: how often rows without groups look as grouped. Stores nothing. Needs INSERT on <name>_segments and what segment_model needs. 22023 for an algorithm that finds k itself.';
+  'Every criterion for every number of segments from 1 to k_max, and the rule that fit_segmentation follows: which k it chooses and why, and why it passes others over. A column named ..._of_N is computed on at most N accounts, drawn from the seed: with fewer it is exact. The criteria disagree on most data; see docs/algorithms.md. guard_p_of_2000: how often rows without groups look as grouped. Stores nothing. Needs what fit_segmentation with activate => false needs: INSERT on <name>_segments, what segment_model needs, and SELECT on what it is made from. 22023 for an algorithm that finds k itself.';
 
 CREATE FUNCTION segmentation_stability(segmentation text DEFAULT NULL, version integer DEFAULT NULL,
                                        resamples integer DEFAULT 100, seed bigint DEFAULT 1)
   RETURNS TABLE(segment_id integer, segment text, figure text, value float8, verdict text)
   AS 'MODULE_PATHNAME', 'segmentation_stability' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 30;
 COMMENT ON FUNCTION segmentation_stability(text, integer, integer, bigint) IS
-  'How far a model (the active one by default) can be trusted, on the accounts as they are now. For each segment: jaccard_of_2000, the mean largest Jaccard similarity with a segment of a refit on a resample of at most 2,000 accounts, in Hennig''s words; dissolved_share, the resamples in which it is at most 0.5; confidence, the mean share of refits that put its accounts into the matching segment. For the whole model (segment NULL), by 5 folds: inertia of accounts left out over inertia of those fitted on (warn above 1.25, fail above 1.5), fall of the silhouette (warn above 0.05), agreement of labels with a refit (warn below 0.6), and the worst of the three as a verdict. More accounts than maintenance_work_mem holds: a sample of them by the seed, which a NOTICE says. Stores nothing. Needs what segment_model needs.';
+  'How far a model (the active one by default) can be trusted, on the accounts as they are now. For each segment: jaccard_of_2000, the mean largest Jaccard similarity with a segment of a refit on a resample of at most 2,000 accounts, in Hennig''s words; dissolved_share, the resamples in which it is at most 0.5; confidence, the mean share of refits that put its accounts into the matching segment. For the whole model (segment NULL), by 5 folds: inertia of accounts left out over inertia of those fitted on (warn above 1.25, fail above 1.5), fall of the silhouette (warn above 0.05), agreement of labels with a refit (warn below 0.6), and the worst of the three as a verdict; guard, the p of the test whether these segments are more than chance. More accounts than maintenance_work_mem holds: a sample of them by the seed, which a NOTICE says. Stores nothing. Needs what compare_models needs.';
 
 CREATE FUNCTION account_confidence(segmentation text DEFAULT NULL, version integer DEFAULT NULL,
                                    resamples integer DEFAULT 100, seed bigint DEFAULT 1)
   RETURNS TABLE(account text, segment_id integer, segment text, confidence float8)
   AS 'MODULE_PATHNAME', 'segmentation_account_confidence' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10000;
 COMMENT ON FUNCTION account_confidence(text, integer, integer, bigint) IS
-  'How sure each account''s segment is: the share of refits on resamples that put it into the segment matched with its own. NULL for noise. More accounts than maintenance_work_mem holds: only those of a sample by the seed, which a NOTICE says. Stores nothing. Needs what segment_model needs.';
+  'How sure each account''s segment is: the share of refits on resamples that put it into the segment matched with its own. NULL for noise. More accounts than maintenance_work_mem holds: only those of a sample by the seed, which a NOTICE says. Stores nothing. Needs what compare_models needs: what segment_model needs, and SELECT on the trade table (or the ready-made features) and on the mapped columns of the sources.';
 
 CREATE FUNCTION segmentation.score(features float8[], model segmentation.model) RETURNS float8[]
   AS 'MODULE_PATHNAME', 'segmentation_score' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
@@ -844,7 +860,7 @@ CREATE FUNCTION segment_probabilities(account text, segmentation text DEFAULT NU
   RETURNS TABLE(segment_id integer, segment text, probability float8)
   AS 'MODULE_PATHNAME', 'segmentation_segment_probabilities_text' LANGUAGE c STABLE PARALLEL SAFE ROWS 10;
 COMMENT ON FUNCTION segment_probabilities(anyelement, text, timestamptz) IS
-  'Soft membership, the likeliest segment first: the posterior of a mixture; of k-means softmax(-d^2 / (2 tau^2)) with tau^2 the mean squared distance of the training accounts to their centroids. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. as_of (a UTC midnight, else 22023) NULL: the instant of the last scoring. Needs what segment_model needs. 0A000 where the algorithm knows no probabilities.';
+  'Soft membership, the likeliest segment first: the posterior of a mixture; of k-means softmax(-d^2 / (2 tau^2)) with tau^2 the mean squared distance of the training accounts to their centroids. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. as_of (a UTC midnight, else 22023) NULL: the instant that the account was scored at last (scored_as_of of <name>_segments), so that it is told of the segment that segment_of says. Needs what segment_model needs. 0A000 where the algorithm knows no probabilities.';
 COMMENT ON FUNCTION segment_probabilities(text, text, timestamptz) IS 'The same for a literal or a text.';
 
 CREATE FUNCTION explain_segment(account anyelement, segmentation text DEFAULT NULL, target text DEFAULT NULL,
@@ -858,7 +874,7 @@ CREATE FUNCTION explain_segment(account text, segmentation text DEFAULT NULL, ta
                 other_typical float8, contribution float8, lead float8, reading text)
   AS 'MODULE_PATHNAME', 'segmentation_explain_segment_text' LANGUAGE c STABLE PARALLEL SAFE ROWS 20;
 COMMENT ON FUNCTION explain_segment(anyelement, text, text, timestamptz) IS
-  'Why the account is in its segment and not in another (the runner-up, or target: a name, or an id as text): for each feature its value, what is typical in both, and its contribution, positive where it speaks for the segment. Contributions sum to lead: of k-means the squared distance to the other centroid minus that to the own, in the prepared space; of a mixture the difference of the log densities. Largest contributions first. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. Nor with one segment. as_of (a UTC midnight, else 22023) NULL: the instant of the last scoring. Needs what segment_model needs. 42704 no such target, 22023 the account''s own segment, 0A000 where the algorithm''s segments do not compare feature by feature.';
+  'Why the account is in its segment and not in another (the runner-up, or target: a name, or an id as text): for each feature its value, what is typical in both, and its contribution, positive where it speaks for the segment. Contributions sum to lead: of k-means the squared distance to the other centroid minus that to the own, in the prepared space; of a mixture the difference of the log densities. Largest contributions first. No row for a NULL or unknown account, nor for one that segment_of gives no segment because it is new or too little is known of it: segment_standing says what is lacking. Nor with one segment. as_of (a UTC midnight, else 22023) NULL: the instant that the account was scored at last (scored_as_of of <name>_segments), so that it is told of the segment that segment_of says. Needs what segment_model needs. 42704 no such target, 22023 the account''s own segment, 0A000 where the algorithm''s segments do not compare feature by feature.';
 COMMENT ON FUNCTION explain_segment(text, text, text, timestamptz) IS 'The same for a literal or a text.';
 
 CREATE FUNCTION counterfactual_segment(account anyelement, target text DEFAULT NULL, segmentation text DEFAULT NULL,
@@ -880,7 +896,7 @@ CREATE FUNCTION segment_standing(account text, segmentation text DEFAULT NULL, a
   RETURNS TABLE(standing text, trades bigint, trades_needed bigint, missing integer, allowed integer, lacks text[])
   AS 'MODULE_PATHNAME', 'segmentation_segment_standing_text' LANGUAGE c STABLE PARALLEL SAFE ROWS 1;
 COMMENT ON FUNCTION segment_standing(anyelement, text, timestamptz) IS
-  'Whether the account gets a segment, and what is lacking where it does not: assigned, new (fewer trades than min_trades of the fit), insufficient (more features missing than the 40 % allowed) or noise. trades_needed: the fewest further trades that may change it, NULL where trades do not. lacks: the features that are not known, with the observations they take. No row for a NULL or unknown account. as_of (a UTC midnight, else 22023) NULL: the instant of the last scoring. Needs what segment_model needs.';
+  'Whether the account gets a segment, and what is lacking where it does not: assigned, new (fewer trades than min_trades of the fit), insufficient (more features missing than the 40 % allowed) or noise. trades_needed: the fewest further trades that may change it, NULL where trades do not. lacks: the features that are not known, with the observations they take. No row for a NULL or unknown account. as_of (a UTC midnight, else 22023) NULL: the instant that the account was scored at last (scored_as_of of <name>_segments), so that it is told of the segment that segment_of says. Needs what segment_model needs.';
 COMMENT ON FUNCTION segment_standing(text, text, timestamptz) IS 'The same for a literal or a text.';
 
 CREATE FUNCTION segment_model(segmentation text DEFAULT NULL, version integer DEFAULT NULL) RETURNS segmentation.model
@@ -914,19 +930,19 @@ CREATE FUNCTION segment_profiles(segmentation text DEFAULT NULL, version integer
                 p_adjusted float8)
   AS 'MODULE_PATHNAME', 'segmentation_segment_profiles' LANGUAGE c STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION segment_profiles(text, integer) IS
-  'What is typical of each segment, in original units: quartiles of each feature, z = (median - median of all) / (1.4826 MAD of all), lift = mean / mean of all. NULL where a figure is not defined. effect: Cliff''s delta of the segment against all other accounts, the chance that an account here has more minus the chance that it has less, -1 to 1. p_adjusted: of the Mann-Whitney test of the same, after Benjamini and Hochberg over all segments and features of the model.';
+  'What is typical of each segment, in original units: quartiles of each feature, z = (median - median of all) / (1.4826 MAD of all), lift = mean / mean of all. NULL where a figure is not defined. effect: Cliff''s delta of the segment against all other accounts, the chance that an account here has more minus the chance that it has less, -1 to 1. p_adjusted: of the Mann-Whitney test of the same, after Benjamini and Hochberg over all segments and features of the model. A NOTICE where the guard says that the segments may be chance.';
 
 CREATE FUNCTION segment_rules(segmentation text DEFAULT NULL, version integer DEFAULT NULL)
   RETURNS TABLE(segment_id integer, segment text, rule text, precision_held_out float8, coverage_held_out float8,
                 fidelity float8, verdict text)
   AS 'MODULE_PATHNAME', 'segmentation_segment_rules' LANGUAGE c STABLE PARALLEL SAFE ROWS 8;
 COMMENT ON FUNCTION segment_rules(text, integer) IS
-  'The segments in a tree of at most three questions over raw features (CART, Gini), grown on two thirds of the accounts. On the held-out third: fidelity, the share of accounts for which the rules say what the model says (below 0.85: low fidelity); precision, of the accounts the rules put into the segment the share that is in it; coverage, of the accounts of the segment the share that the rules find. No row with one segment. Needs what segment_model needs.';
+  'The segments in a tree of at most three questions over raw features (CART, Gini), grown on two thirds of the accounts. On the held-out third: fidelity, the share of accounts for which the rules say what the model says (below 0.85: low fidelity); precision, of the accounts the rules put into the segment the share that is in it; coverage, of the accounts of the segment the share that the rules find. No row with one segment. A NOTICE where the guard says that the segments may be chance. Needs what segment_model needs.';
 
 CREATE FUNCTION segment_rules_sql(segmentation text DEFAULT NULL, version integer DEFAULT NULL) RETURNS text
   AS 'MODULE_PATHNAME', 'segmentation_segment_rules_sql' LANGUAGE c STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION segment_rules_sql(text, integer) IS
-  'The same rules as one SQL CASE expression over columns named as the features, which any PostgreSQL runs without this extension. NULL, NaN and infinities are missing. NULL with one segment.';
+  'The same rules as one SQL CASE expression over columns named as the features (of a category, over its own column: ''tier'', not ''tier=gold''), which any PostgreSQL runs without this extension. NULL, NaN and infinities are missing. NULL with one segment.';
 
 CREATE FUNCTION adjusted_rand_index(text[], text[]) RETURNS float8
   AS 'MODULE_PATHNAME', 'segmentation_adjusted_rand_index' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000;
@@ -1000,12 +1016,12 @@ CREATE FUNCTION export_model(segmentation text, version integer DEFAULT NULL, mi
                              mask boolean DEFAULT false) RETURNS jsonb
   AS 'MODULE_PATHNAME', 'segmentation_export_model' LANGUAGE c STABLE PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION export_model(text, integer, integer, boolean) IS
-  'A model as JSON, with exact numbers, for import_model; the active one where no version is given. 42501 where it tells of fewer than min_accounts accounts: a smaller segment, noise or rule, winsorising bounds or the reach of a segment that fewer lie beyond, quantiles of features scaled by rank, a feature or category that fewer of a group have, a feature of which most of a group have one value, the rows that dbscan and hdbscan keep, trimmed centres. With mask it is a summary then: sizes, quartiles and means of at least min_accounts accounts with three digits, for reading, not for import_model. min_accounts => 1 exports it all.';
+  'A model as JSON, with exact numbers, for import_model; the active one where no version is given. 42501 where it tells of fewer than min_accounts accounts: a smaller segment, noise or rule, winsorising bounds or the reach of a segment that fewer lie beyond, quantiles of features scaled by rank, a feature or category that fewer of a group have, a feature of which most of a group have one value, the rows that dbscan and hdbscan keep, trimmed centres. With mask it is a summary then: sizes, quartiles and means of at least min_accounts accounts with three digits, for reading, not for import_model. min_accounts => 1 exports it all. 54000 where the export has more than the 32 MB that import_model reads.';
 
 CREATE FUNCTION import_model(segmentation text, model jsonb, reason text DEFAULT NULL) RETURNS integer
   AS 'MODULE_PATHNAME', 'segmentation_import_model' LANGUAGE c VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION import_model(text, jsonb, text) IS
-  'Stores what export_model gave as a new candidate and answers its version. Its segments get new ids, unless the segmentation has a model of the same content: then that one''s. 22023 for anything that is not such an export, above 32 MB, masked, or with features that the segmentation does not have. Needs what fit_segmentation with activate => false needs.';
+  'Stores what export_model gave as a new candidate and answers its version. Its segments get new ids, unless the segmentation has a model of the same content: then that one''s. 22023 for anything that is not such an export, above 32 MB, masked, or with features that the segmentation does not have or that need an input which none of its columns gives. Needs what fit_segmentation with activate => false needs.';
 
 CREATE FUNCTION reproduce_model(segmentation text, version integer DEFAULT NULL)
   RETURNS TABLE("check" text, expected text, found text, equal boolean)
@@ -1165,6 +1181,31 @@ JOIN segmentation.segment n ON n.segmentation OPERATOR(pg_catalog.=) f.segmentat
                            AND n.segment_id OPERATOR(pg_catalog.=) (s.j OPERATOR(pg_catalog.->>) 'id')::integer;
 COMMENT ON VIEW segmentation.segments IS 'Segments of the active models you may read.';
 
+-- For whoever may read who is in which segment, but not what the model tells: nothing here tells of fewer than 20 accounts. Where one
+-- segment alone is that small, the next smallest is left out with it: the rest of all shares would be its share.
+CREATE VIEW segmentation.public_segments WITH (security_barrier) AS
+SELECT s.segmentation, s.model_version, s.segment_id, s.segment,
+       CASE WHEN s.told THEN s.accounts END AS accounts, CASE WHEN s.told THEN s.share END AS share,
+       CASE WHEN s.told THEN s.volume_share END AS volume_share, CASE WHEN s.told THEN s.description END AS description, NOT s.told AS masked
+FROM (SELECT f.segmentation, f.version AS model_version, n.segment_id, n.name AS segment, c.accounts,
+             (c.j OPERATOR(pg_catalog.->>) 'share')::pg_catalog.float8 AS share,
+             (c.j OPERATOR(pg_catalog.->>) 'volume_share')::pg_catalog.float8 AS volume_share,
+             c.j OPERATOR(pg_catalog.->>) 'description' AS description,
+             c.accounts OPERATOR(pg_catalog.>=) 20
+             AND NOT (pg_catalog.count(*) FILTER (WHERE c.accounts OPERATOR(pg_catalog.<) 20) OVER (PARTITION BY f.segmentation) OPERATOR(pg_catalog.=) 1
+                      AND pg_catalog.row_number() OVER (PARTITION BY f.segmentation ORDER BY c.accounts, n.segment_id) OPERATOR(pg_catalog.=) 2) AS told
+      FROM segmentation.fit f
+      JOIN segmentation.definition d ON d.name OPERATOR(pg_catalog.=) f.segmentation
+                                    AND d.active_version OPERATOR(pg_catalog.=) f.version
+      CROSS JOIN LATERAL (SELECT (e.j OPERATOR(pg_catalog.->>) 'accounts')::bigint, e.j
+                          FROM pg_catalog.jsonb_array_elements((f.model::pg_catalog.text)::pg_catalog.jsonb OPERATOR(pg_catalog.->) 'segments') AS e(j)) AS c(accounts, j)
+      JOIN segmentation.segment n ON n.segmentation OPERATOR(pg_catalog.=) f.segmentation
+                                 AND n.segment_id OPERATOR(pg_catalog.=) (c.j OPERATOR(pg_catalog.->>) 'id')::integer
+      WHERE pg_catalog.has_table_privilege(d.segments, 'SELECT')
+        AND NOT pg_catalog.row_security_active(d.segments)
+        AND NOT EXISTS (SELECT FROM segmentation.hidden_attributes h WHERE h.segmentation OPERATOR(pg_catalog.=) d.name)) s;
+COMMENT ON VIEW segmentation.public_segments IS 'Segments of the active models whose <name>_segments you may read, without the figures of those of fewer than 20 accounts (masked; where that is one alone, also the next smallest). Not for roles that row-level security shows only some accounts.';
+
 CREATE VIEW segmentation.segment_names WITH (security_barrier) AS
 SELECT n.segmentation, n.segment_id, n.name AS segment, n.renamed_by_user, n.first_version, n.last_version, n.dissolved_in
 FROM segmentation.segment n
@@ -1207,6 +1248,6 @@ SELECT c.feature, c.feature_group, c.unit, c.class, c.needs, c.transform, c.in_f
 FROM segmentation.catalogue_of_features() c;
 COMMENT ON VIEW segmentation.features IS 'Every feature: unit, class of its state (G group, M monoid, O ordered, J joined to a market), inputs it needs (arguments of trade(...); snapshot.* are those of account_snapshot(...), market.* what is known of the venue), default transform, whether a fit uses it by default, meaning, least observations, formula, source of the formula, and of what an account without a value has none (NULL: the value is only not known).';
 
-GRANT SELECT ON segmentation.segmentations, segmentation.sources, segmentation.hidden_attributes, segmentation.readable, segmentation.models, segmentation.segments, segmentation.segment_names, segmentation.events, segmentation.segment_changes, segmentation.features TO PUBLIC;
+GRANT SELECT ON segmentation.segmentations, segmentation.sources, segmentation.hidden_attributes, segmentation.readable, segmentation.models, segmentation.segments, segmentation.public_segments, segmentation.segment_names, segmentation.events, segmentation.segment_changes, segmentation.features TO PUBLIC;
 /* </end connected objects> */
 

@@ -15,13 +15,13 @@ CREATE FUNCTION choose_k(
   segmentation text DEFAULT NULL, k_max integer DEFAULT 10, algorithm text DEFAULT 'kmeans', preparation jsonb DEFAULT NULL,
   as_of timestamptz DEFAULT NULL, lookback interval DEFAULT NULL, seed bigint DEFAULT 1, settings jsonb DEFAULT NULL,
   min_trades integer DEFAULT 1
-) RETURNS TABLE(k integer, chosen boolean, silhouette_of_5000 float8, silhouette_error float8,
+) RETURNS TABLE(k integer, chosen boolean, silhouette_of_5000 float8, silhouette_error_of_5000 float8,
                 simplified_silhouette_of_20000 float8, calinski_harabasz_of_20000 float8, davies_bouldin_of_20000 float8,
-                inertia_of_20000 float8, bic_of_20000 float8, gap_of_2000 float8, gap_error float8,
-                prediction_strength_of_2000 float8, weakest_jaccard_of_2000 float8, smallest bigint, guard_p float8, reason text)
+                inertia_of_20000 float8, bic_of_20000 float8, gap_of_2000 float8, gap_error_of_2000 float8,
+                prediction_strength_of_2000 float8, weakest_jaccard_of_2000 float8, smallest_of_20000 bigint, guard_p_of_2000 float8, reason text)
   AS 'MODULE_PATHNAME', 'segmentation_choose_k' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION choose_k(text, integer, text, jsonb, timestamptz, interval, bigint, jsonb, integer) IS
-  'Every criterion for every number of segments from 1 to k_max, and the rule that fit_segmentation follows: which k it chooses and why, and why it passes others over. A column named ..._of_N is computed on at most N accounts, drawn from the seed: with fewer it is exact. The criteria disagree on most data; see docs/algorithms.md. guard_p: how often rows without groups look as grouped. Stores nothing. Needs what fit_segmentation with activate => false needs: INSERT on <name>_segments, what segment_model needs, and SELECT on what it is made from. 22023 for an algorithm that finds k itself.';
+  'Every criterion for every number of segments from 1 to k_max, and the rule that fit_segmentation follows: which k it chooses and why, and why it passes others over. A column named ..._of_N is computed on at most N accounts, drawn from the seed: with fewer it is exact. The criteria disagree on most data; see docs/algorithms.md. guard_p_of_2000: how often rows without groups look as grouped. Stores nothing. Needs what fit_segmentation with activate => false needs: INSERT on <name>_segments, what segment_model needs, and SELECT on what it is made from. 22023 for an algorithm that finds k itself.';
 
 CREATE FUNCTION segmentation_stability(segmentation text DEFAULT NULL, version integer DEFAULT NULL,
                                        resamples integer DEFAULT 100, seed bigint DEFAULT 1)

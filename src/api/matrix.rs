@@ -130,7 +130,7 @@ pub fn accounts(definition: &Definition, below: Option<u64>, seed: u64) -> Resul
     let (taking, order) = (sampled("f"), ordered("f", definition));
     let sql = format!("SELECT f.account::text FROM {FEATURE_ROWS} f WHERE {taking} ORDER BY {order}");
     let params = [maybe(below.map(|below| below as i64)), arg(seed as i64)];
-    spi::write(&sql, &params, |r| r.each(|i| r.text(i, 1).unwrap_or_default()))
+    spi::write(&sql, &params, |r| Ok(r.each(|i| r.text(i, 1).unwrap_or_default())))
 }
 
 /// Text keys are ordered by their bytes, so that the model does not depend on the database's collation.

@@ -18,7 +18,7 @@ SELECT 'the criteria disagree' AS test,
        (SELECT k FROM judge_k ORDER BY davies_bouldin_of_20000 LIMIT 1) AS davies_bouldin,
        (SELECT max(k) FROM judge_k WHERE prediction_strength_of_2000 >= 0.8) AS prediction_strength,
        (SELECT k FROM judge_k WHERE chosen) AS rule;
-SELECT 'the rule is not chance' AS test, guard_p < 0.05 AS ok FROM judge_k WHERE chosen;
+SELECT 'the rule is not chance' AS test, guard_p_of_2000 < 0.05 AS ok FROM judge_k WHERE chosen;
 
 -- Bayesian information criterion of mixtures, against scikit-learn.
 SELECT 'BIC' AS test, bool_and(abs(j.bic_of_20000 - e.bic) < 1e-3) AS ok
