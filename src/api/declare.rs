@@ -240,49 +240,7 @@ fn feature_columns(
     let named = wanted.inputs.get("account").cloned().flatten();
     let key = columns::key(source, &TRADES, account.or(named.as_deref()))?;
     let account = key.column.clone().unwrap_or_default();
-    let all = source.columns()?;
-    let features: Vec<String> = match wanted.features {
-        None => all.iter().filter(|c| c.name != account && ready_made::is_taken(c)).map(|c| c.name.clone()).collect(),
-        Some(names) => {
-            for name in &names {
-                match all.iter().find(|c| c.name == *name) {
-                    Some(c) if ready_made::is_usable(c) && *name != account => (),
-                    Some(c) => {
-                        return Err(Failure::new(
-                            PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
-                            format!("column \"{name}\" of type {} cannot be a feature", type_name(c.type_oid)),
-                        )
-                        .hint("features are numbers, booleans, and texts or enums as categories; not the account"))
-                    }
-                    None => {
-                        return Err(Failure::new(
-                            PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
-                            format!("column \"{name}\" of relation \"{}\" does not exist", source.name),
-                        ))
-                    }
-                }
-            }
-            names
-        }
-    };
-    if features.is_empty() {
-        return Err(Failure::new(
-            PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
-            format!("relation \"{}\" has no number, boolean or enum besides the account", source.name),
-        )
-        .hint("features have one row an account; name texts that are categories: columns => '[\"tier\"]'"));
-    }
-    let category = |name: &str| all.iter().any(|c| c.name == name && !columns::is_feature(c));
-    let prefix = |a: &String, b: &String| category(a) && b.starts_with(&format!("{a}="));
-    for (i, name) in features.iter().enumerate() {
-        if let Some(other) = features[..i].iter().find(|o| *o == name || prefix(o, name) || prefix(name, o)) {
-            return Err(Failure::new(
-                PgSqlErrorCode::ERRCODE_DUPLICATE_COLUMN,
-                format!("the features of \"{other}\" and \"{name}\" could have one name"),
-            )
-            .hint("list each column once; name a view that calls one of them differently"));
-        }
-    }
+    let features = ready_made::chosen(source, &account, wanted.features)?;
     report.add("column", "account", "mapped", Some(&account), key.detail.clone());
     report.ready_made(source, &account, &features)?;
     Ok((vec![key], features))

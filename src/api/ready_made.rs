@@ -5,9 +5,11 @@ use crate::api::catalogue::Definition;
 use crate::api::columns::{is_enum, is_feature, is_text};
 use crate::api::sources::custom::{self, Custom};
 use crate::api::sources::existing_column;
-use crate::pg::error::Result;
+use crate::pg::datum::type_name;
+use crate::pg::error::{Failure, Result};
 use crate::pg::relation::{Column, Relation};
 use crate::pg::spi::{quote, Params};
+use pgrx::PgSqlErrorCode;
 use segmentation::model::Model;
 use segmentation::prepare::FeatureSpec;
 
@@ -19,6 +21,54 @@ pub fn is_usable(column: &Column) -> bool {
 /// Whether it is taken without being named: most texts are names and remarks.
 pub fn is_taken(column: &Column) -> bool {
     is_feature(column) || is_enum(column.type_oid)
+}
+
+/// The columns that are features: those that were asked for, or all that are taken without being named.
+pub fn chosen(source: &Relation, account: &str, wanted: Option<Vec<String>>) -> Result<Vec<String>> {
+    let all = source.columns()?;
+    let features: Vec<String> = match wanted {
+        None => all.iter().filter(|c| c.name != account && is_taken(c)).map(|c| c.name.clone()).collect(),
+        Some(names) => {
+            for name in &names {
+                match all.iter().find(|c| c.name == *name) {
+                    Some(c) if is_usable(c) && *name != account => (),
+                    Some(c) => {
+                        return Err(Failure::new(
+                            PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
+                            format!("column \"{name}\" of type {} cannot be a feature", type_name(c.type_oid)),
+                        )
+                        .hint("features are numbers, booleans, and texts or enums as categories; not the account"))
+                    }
+                    None => {
+                        return Err(Failure::new(
+                            PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
+                            format!("column \"{name}\" of relation \"{}\" does not exist", source.name),
+                        ))
+                    }
+                }
+            }
+            names
+        }
+    };
+    if features.is_empty() {
+        return Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
+            format!("relation \"{}\" has no number, boolean or enum besides the account", source.name),
+        )
+        .hint("features have one row an account; name texts that are categories: columns => '[\"tier\"]'"));
+    }
+    let category = |name: &str| all.iter().any(|c| c.name == name && !is_feature(c));
+    let prefix = |a: &String, b: &String| category(a) && b.starts_with(&format!("{a}="));
+    for (i, name) in features.iter().enumerate() {
+        if let Some(other) = features[..i].iter().find(|o| *o == name || prefix(o, name) || prefix(name, o)) {
+            return Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_DUPLICATE_COLUMN,
+                format!("the features of \"{other}\" and \"{name}\" could have one name"),
+            )
+            .hint("list each column once; name a view that calls one of them differently"));
+        }
+    }
+    Ok(features)
 }
 
 /// What a fit uses: a category is spread over its most frequent values.

@@ -266,8 +266,9 @@ def test_cancel_among_rows():
         started = time.perf_counter()
         assert value(c, statement) == 600_000
         whole = time.perf_counter() - started
-        for moment in range(20):
-            canceller = Canceller(c, whole * (0.4 + 0.6 * (moment + random.random()) / 20))
+        moments = 40 if LONG else 7
+        for moment in range(moments):
+            canceller = Canceller(c, whole * (0.5 + 0.5 * (moment + random.random()) / moments))
             try:
                 c.execute(statement)
             except psycopg.errors.QueryCanceled:
@@ -276,7 +277,7 @@ def test_cancel_among_rows():
                 canceller.came_late()
     database.drop()
     report("cancel", delays, ["making rows"] * len(delays))
-    assert len(delays) >= 8, "too few cancels met a running statement"
+    assert len(delays) >= 3, "too few cancels met a running statement"
 
 
 def test_terminate(wide):
