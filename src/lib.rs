@@ -31,7 +31,8 @@ pgrx::extension_sql_file!("../sql/install/40-declare.sql", name = "declare", req
 pgrx::extension_sql_file!("../sql/install/50-fit.sql", name = "fit", requires = ["declare"]);
 pgrx::extension_sql_file!("../sql/install/55-features.sql", name = "wide", requires = ["fit"]);
 pgrx::extension_sql_file!("../sql/install/56-algorithms.sql", name = "algorithms", requires = ["wide"]);
-pgrx::extension_sql_file!("../sql/install/60-read.sql", name = "read", requires = ["algorithms"]);
+pgrx::extension_sql_file!("../sql/install/57-population.sql", name = "population", requires = ["algorithms"]);
+pgrx::extension_sql_file!("../sql/install/60-read.sql", name = "read", requires = ["population"]);
 pgrx::extension_sql_file!("../sql/install/65-models.sql", name = "models", requires = ["read"]);
 pgrx::extension_sql_file!("../sql/install/70-watch.sql", name = "watch", requires = ["models"]);
 pgrx::extension_sql_file!("../sql/install/80-simulate.sql", name = "simulate", requires = ["watch"]);

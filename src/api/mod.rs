@@ -22,6 +22,7 @@ pub mod profiles;
 pub mod reading;
 pub mod ready_made;
 pub mod report;
+pub mod rfm;
 pub mod rights;
 pub mod rules;
 pub mod scratch;

@@ -1,4 +1,4 @@
-//! `segmentation_features`: every feature of every account as one row, straight from the source tables.
+//! `segmentation_features` and `risk_appetite`: every feature of every account as one row, straight from the source tables.
 
 use crate::api::catalogue::{self, Definition, Source};
 use crate::api::passes::{low_day, Passes};
@@ -18,23 +18,32 @@ use crate::sql_function;
 use pgrx::{pg_sys, PgSqlErrorCode};
 use segmentation::profile::features::index_of;
 use segmentation::profile::FEATURES;
-use segmentation::statistics::appetite::{risk_appetite_index, TERMS};
+use segmentation::statistics::appetite::{risk_appetite_index, Appetite, TERMS};
 
 sql_function!("segmentation_wide", 3, wide);
+sql_function!("segmentation_risk_appetite", 3, risk_appetite);
 
 fn wide(call: &Call) -> Result<()> {
-    let definition = catalogue::resolve(call.text(0)?)?;
-    definition.check_reader()?;
-    if definition.kind == Source::Features {
-        return Err(Failure::new(
-            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-            format!("segmentation \"{}\" is made of ready-made features", definition.name),
-        )
-        .hint("they are in its table"));
-    }
+    let mut sink = RowSink::new(call)?;
+    read(call.text(0)?, call.i64(1), call.text(2)?, |rows| push(rows, &mut sink)).map(Option::unwrap_or_default)
+}
+
+fn risk_appetite(call: &Call) -> Result<()> {
+    let mut sink = RowSink::new(call)?;
+    read(call.text(0)?, call.i64(1), call.text(2)?, |rows| push_terms(rows, &mut sink)).map(Option::unwrap_or_default)
+}
+
+/// Hands the rows of [`statement`] to `then`; `None` where there is no trade and no snapshot.
+pub fn read<T>(
+    segmentation: Option<&str>,
+    as_of: Option<i64>,
+    level: Option<&str>,
+    then: impl FnOnce(&spi::Rows) -> Result<T>,
+) -> Result<Option<T>> {
+    let definition = of_trades(segmentation)?;
     let (_path, _plain) = (SafePath::set(), Setting::interpreted());
     let sources = Sources::of(&definition.name)?;
-    let masters = match call.text(2)?.unwrap_or("account") {
+    let masters = match level.unwrap_or("account") {
         "account" => None,
         "master" => Some(masters::open(&sources)?),
         other => {
@@ -42,7 +51,7 @@ fn wide(call: &Call) -> Result<()> {
         }
     };
     let source = definition.source()?;
-    let as_of = match call.i64(1) {
+    let as_of = match as_of {
         Some(i64::MAX | i64::MIN) => {
             return Err(
                 Failure::invalid("as_of must be finite").hint("leave it out for the end of the last day with a trade")
@@ -51,10 +60,23 @@ fn wide(call: &Call) -> Result<()> {
         Some(at) => Some(at),
         None => end_of_last_day(&definition, &sources, &source)?,
     };
-    let mut sink = RowSink::new(call)?;
-    let Some(as_of) = as_of else { return Ok(()) };
+    let Some(as_of) = as_of else { return Ok(None) };
     let (sql, params) = statement(&definition, &sources, &source, masters.as_ref(), as_of)?;
-    spi::read(&sql, params.args(), |rows| push(rows, &mut sink))
+    spi::read(&sql, params.args(), then).map(Some)
+}
+
+/// The segmentation that is meant, where the caller may read it and it is made of trades.
+pub fn of_trades(segmentation: Option<&str>) -> Result<Definition> {
+    let definition = catalogue::resolve(segmentation)?;
+    definition.check_reader()?;
+    if definition.kind == Source::Features {
+        return Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            format!("segmentation \"{}\" is made of ready-made features", definition.name),
+        )
+        .hint("they are in its table"));
+    }
+    Ok(definition)
 }
 
 /// The end of the last UTC day, not after today, with a trade or a snapshot: what a fit would take. `None` without any.
@@ -140,24 +162,36 @@ fn statement(
     Ok((sql, params))
 }
 
-fn push(rows: &spi::Rows, sink: &mut RowSink) -> Result<()> {
-    let place = |name: &str| index_of(name);
-    let mut columns: Vec<Vec<Option<f64>>> = vec![Vec::with_capacity(rows.len()); TERMS.len()];
+/// The risk appetite of every account, and what it is made of: for each term the feature and its values.
+type Terms = [(Vec<&'static str>, Vec<Option<f64>>); TERMS.len()];
+
+fn appetites(rows: &spi::Rows) -> Result<(Vec<Appetite>, Terms)> {
+    let mut terms: Terms = std::array::from_fn(|_| (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len())));
     let mut row = Vec::new();
     for i in 0..rows.len() {
         if i % 10_000 == 0 {
             pgrx::check_for_interrupts!();
         }
         read_row(rows, i, &mut row)?;
-        let value = |name: &str| place(name).map(|p| row[p]).filter(|v| v.is_finite());
-        for ((term, _), column) in TERMS.iter().zip(&mut columns) {
-            let declared = if *term == "effective_leverage_p95" { value("declared_leverage_p95") } else { None };
-            column.push(value(term).or(declared));
+        let value = |name: &str| index_of(name).map(|p| row[p]).filter(|v| v.is_finite());
+        for ((term, _), (names, column)) in TERMS.iter().zip(&mut terms) {
+            let mut found = (*term, value(term));
+            if *term == "effective_leverage_p95" && found.1.is_none() {
+                found = ("declared_leverage_p95", value("declared_leverage_p95"));
+            }
+            names.push(if found.1.is_some() { found.0 } else { term });
+            column.push(found.1);
         }
     }
-    let index = risk_appetite_index(&std::array::from_fn(|t| columns[t].as_slice()));
-    drop(columns);
-    let appetite = place("risk_appetite_index");
+    let index = risk_appetite_index(&std::array::from_fn(|t| terms[t].1.as_slice()));
+    Ok((index, terms))
+}
+
+fn push(rows: &spi::Rows, sink: &mut RowSink) -> Result<()> {
+    let (index, terms) = appetites(rows)?;
+    drop(terms);
+    let appetite = index_of("risk_appetite_index");
+    let mut row = Vec::new();
     for (i, found) in index.iter().enumerate() {
         if i % 10_000 == 0 {
             pgrx::check_for_interrupts!();
@@ -175,7 +209,30 @@ fn push(rows: &spi::Rows, sink: &mut RowSink) -> Result<()> {
     Ok(())
 }
 
-fn read_row(rows: &spi::Rows, i: usize, row: &mut Vec<f64>) -> Result<()> {
+/// A row for each term of each account.
+fn push_terms(rows: &spi::Rows, sink: &mut RowSink) -> Result<()> {
+    let (index, terms) = appetites(rows)?;
+    for (i, found) in index.iter().enumerate() {
+        if i % 10_000 == 0 {
+            pgrx::check_for_interrupts!();
+        }
+        for (t, (_, sign)) in TERMS.iter().enumerate() {
+            let z = found.terms[t];
+            sink.push(vec![
+                Cell::option(rows.raw(i, 1), Cell::Raw),
+                Cell::option(found.index, Cell::Float),
+                Cell::text(terms[t].0[i]),
+                Cell::option(terms[t].1[i], Cell::Float),
+                Cell::option(z, |z| Cell::Float(z * sign + 0.0)),
+                Cell::Int(*sign as i32),
+                Cell::option(z.and(found.weight()), Cell::Float),
+            ]);
+        }
+    }
+    Ok(())
+}
+
+pub fn read_row(rows: &spi::Rows, i: usize, row: &mut Vec<f64>) -> Result<()> {
     match rows.raw(i, 2) {
         Some(array) => datum::float_array(array, row)?,
         None => row.clear(),

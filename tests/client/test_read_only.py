@@ -51,6 +51,9 @@ READERS = [
     "SELECT account_profile(account_snapshot(timestamptz '2024-01-01+00' + i * interval '1 day', 100 + i))::text FROM generate_series(1, 40) AS i",
     "SELECT * FROM segmentation_features('clients', '2024-01-15 10:30+00') ORDER BY account",
     "SELECT count(*), sum(volume_usd) FROM segmentation_features()",
+    "SELECT * FROM risk_appetite('clients', '2024-01-15 10:30+00') ORDER BY account, term",
+    "SELECT * FROM rfm_scores('clients', '2024-01-15 10:30+00', cut_points => rfm_cut_points('clients', '2024-01-15 10:30+00')) ORDER BY account",
+    "SELECT * FROM churn_labels('clients', '2024-01-10+00', 3) ORDER BY account",
     "SELECT adjusted_rand_index(array_agg(segment_of(account_id) ORDER BY account_id), array_agg((account_id < 'acct_0100')::text ORDER BY account_id)) FROM (SELECT DISTINCT account_id FROM trades) AS t",
 ]
 WRITERS = [

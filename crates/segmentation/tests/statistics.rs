@@ -270,9 +270,25 @@ fn rhythm_of_gaps() {
 fn risk_appetite() {
     let x = [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 10.0, 50.0].map(Some);
     let z = robust_scores(&x);
-    close(z[6], 8.5 / 2.9652, 0.0);
-    assert_eq!(z[7], Some(3.0));
-    assert_eq!(robust_scores(&[Some(1.0), Some(1.0), Some(9.0), None]), vec![None; 4]);
+    // The check numbers of the robust scale: (x - 1.5) / (4.75 + 0.25).
+    for (z, want) in z.iter().zip([-0.7, -0.5, -0.3, -0.1, 0.1, 0.3, 1.7, 3.0]) {
+        close(*z, want, 0.0);
+    }
+    // Half of the accounts at 0: no interquartile range, and still a score for the one who is not.
+    let mut liquidated = [Some(0.0); 10];
+    liquidated[9] = Some(0.5);
+    let z = robust_scores(&liquidated);
+    // Standard deviation of nine 0 and one 0.5: 0.5 · √(0.1 · 0.9) = 0.15.
+    close(z[9], 3.0, 0.0);
+    assert_eq!(z[0], Some(0.0));
+    let few = robust_scores(&[Some(1.0), Some(1.0), Some(1.0), Some(1.0), Some(1.0), Some(2.0), None]);
+    close(few[5], 1.0 / (5.0f64 / 36.0).sqrt(), 0.0);
+    assert_eq!(few[6], None);
+    // Where the quartiles are equal the median absolute deviation is 0, too; the variance here is 2/5.
+    close(robust_scores(&[-1.0, 0.0, 0.0, 0.0, 1.0].map(Some))[4], 1.0 / 0.4f64.sqrt(), 0.0);
+    for equal in [0.0, 0.1, 1e300] {
+        assert_eq!(robust_scores(&[Some(equal), Some(equal), Some(equal), None]), vec![None; 4]);
+    }
     let none = [None; 8];
     let mut columns: [&[Option<f64>]; TERMS.len()] = [&none; TERMS.len()];
     for t in [0, 1, 6] {
@@ -286,6 +302,7 @@ fn risk_appetite() {
     let all = risk_appetite_index(&columns);
     assert_eq!((all[0].index, all[1].index), (None, None));
     close(all[6].index, all[6].terms.iter().flatten().sum::<f64>() / 4.0, 0.0);
+    assert_eq!((all[6].weight(), all[0].weight()), (Some(0.25), None));
     // Two terms for and two against more appetite, so that the outlier ends in the middle.
     assert_eq!(all[7].index, Some(0.0));
     assert_eq!(all[7].terms[6], Some(-3.0));

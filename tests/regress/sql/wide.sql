@@ -29,7 +29,7 @@ SELECT w.feature AS "differs from the stored profiles" FROM wide_long AS w JOIN 
   SELECT p.account, f.* FROM (SELECT account, rollup(profile) AS profile FROM wide_profiles WHERE span = 1 GROUP BY 1) AS p, features(profile, '2024-04-25+00') AS f) AS f USING (account, feature)
 JOIN segmentation.features AS c USING (feature) WHERE class IN ('G', 'M') AND w.value IS DISTINCT FROM f.value GROUP BY 1;
 SELECT 'ordered features are those of one pass' AS test, count(*) = 24 AS ok FROM wide_a JOIN (
-  SELECT account_id AS account, account_profile(trade(executed_at, quantity, price, side, instrument, notional_usd => notional_usd, contract_size => contract_size, inverse => inverse, kind => kind, underlying_price => underlying_price)) AS p FROM wide_t GROUP BY 1) AS t USING (account)
+  SELECT account_id AS account, account_profile(trade(executed_at, quantity, price, side, instrument, notional_usd => notional_usd, contract_size => contract_size, inverse => inverse, kind => kind, underlying_price => underlying_price, is_self_trade => counterparty = account_id)) AS p FROM wide_t GROUP BY 1) AS t USING (account)
 WHERE burstiness IS NOT DISTINCT FROM feature(p, 'burstiness') AND holding_hours IS NOT DISTINCT FROM feature(p, 'holding_hours') AND memory IS NOT DISTINCT FROM feature(p, 'memory');
 
 -- What is told against all accounts.
@@ -38,11 +38,24 @@ FROM (SELECT a.*, sum(volume_usd) OVER () AS sum_volume, (SELECT sum(CASE side W
 CREATE TABLE wide_terms AS
 SELECT account, term, sign, value FROM wide_a CROSS JOIN LATERAL (VALUES ('effective_leverage_p95', 1, coalesce(effective_leverage_p95, declared_leverage_p95)), ('liquidation_share', 1, liquidation_share),
   ('idiosyncratic_share', 1, idiosyncratic_share), ('hhi', 1, hhi), ('premium_sold_share', 1, premium_sold_share), ('dte_1d_share', 1, dte_1d_share), ('max_drawdown', -1, max_drawdown), ('hedge_ratio', -1, hedge_ratio), ('stop_share', -1, stop_share)) AS t (term, sign, value);
-CREATE TABLE wide_medians AS SELECT term, percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS median FROM wide_terms GROUP BY 1;
-CREATE TABLE wide_mads AS SELECT term, median, nullif(percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(value - median)), 0) AS mad FROM wide_terms JOIN wide_medians USING (term) GROUP BY 1, 2;
-SELECT 'risk appetite' AS test, bool_and(test.close(a.risk_appetite_index, e.index)) AND count(e.index) > 12 AS ok FROM wide_a AS a JOIN (
-  SELECT account, CASE WHEN count(z) >= 4 THEN avg(z) END AS index FROM (SELECT account, CASE WHEN value IS NOT NULL AND mad IS NOT NULL THEN greatest(-3, least(3, sign * (value - median) / (1.4826 * mad))) END AS z FROM wide_terms LEFT JOIN wide_mads USING (term)) AS s
-  WHERE z IS NOT NULL GROUP BY 1) AS e USING (account);
+CREATE TABLE wide_spreads AS
+SELECT term, sign, q[2] AS median, coalesce(nullif(q[3] - q[1], 0), nullif(mad, 0), CASE WHEN low < high THEN sd END) AS spread
+FROM (SELECT term, sign, percentile_cont(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY value) AS q, stddev_pop(value) AS sd, min(value) AS low, max(value) AS high FROM wide_terms GROUP BY 1, 2) AS s
+JOIN (SELECT term, percentile_cont(0.5) WITHIN GROUP (ORDER BY abs(value - median)) AS mad FROM wide_terms JOIN (SELECT term, percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS median FROM wide_terms GROUP BY 1) AS m USING (term) GROUP BY 1) AS d USING (term);
+CREATE TABLE wide_scores AS
+SELECT account, term, sign, value, z, CASE WHEN count(z) OVER (PARTITION BY account) >= 4 AND z IS NOT NULL THEN 1.0::float8 / count(z) OVER (PARTITION BY account) END AS weight
+FROM (SELECT account, term, sign, value, greatest(-3, least(3, (value - median) / nullif(spread, 0))) AS z FROM (SELECT t.*, s.median, s.spread FROM wide_terms AS t JOIN wide_spreads AS s USING (term)) AS j WHERE value IS NOT NULL AND spread IS NOT NULL
+      UNION ALL SELECT account, term, sign, value, NULL FROM wide_terms JOIN wide_spreads USING (term, sign) WHERE value IS NULL OR spread IS NULL) AS s;
+SELECT 'risk appetite' AS test, bool_and(test.close(a.risk_appetite_index, e.index)) AND count(e.index) > 12 AS ok FROM wide_a AS a JOIN (SELECT account, sum(weight * sign * z) AS index FROM wide_scores GROUP BY 1) AS e USING (account);
+-- A share that most accounts have at 0 has no interquartile range, and still a say.
+SELECT 'mostly zero terms count' AS test, bool_or(value > 0 AND z > 0) AS ok, count(*) FILTER (WHERE value = 0) > count(*) / 2 AS mostly_zero FROM wide_scores WHERE term = 'liquidation_share';
+CREATE TABLE wide_appetite AS SELECT * FROM risk_appetite('wide', '2024-04-25 00:00+00');
+SELECT 'each term of each account' AS test, count(*) = 24 * 9 AND count(*) FILTER (WHERE a.z IS NOT NULL) > 100 AND bool_and(a.value IS NOT DISTINCT FROM e.value AND test.close(a.z, e.z) AND a.direction = e.sign AND test.close(a.weight, e.weight)) AS ok
+FROM wide_appetite AS a JOIN wide_scores AS e ON e.account = a.account AND e.term = replace(a.term, 'declared_leverage', 'effective_leverage');
+SELECT 'the terms make the index' AS test, count(*) = 24 AND bool_and(test.close(a.index, w.risk_appetite_index)) AND bool_and(a.sum IS NULL OR test.close(a.sum, a.index)) AS ok
+FROM (SELECT account, min(risk_appetite_index) AS index, sum(weight * direction * z) AS sum FROM wide_appetite GROUP BY 1) AS a JOIN wide_a AS w USING (account);
+SELECT 'the leverage that is known' AS test, bool_and((a.term = 'declared_leverage_p95') = (w.effective_leverage_p95 IS NULL AND w.declared_leverage_p95 IS NOT NULL)) AS ok FROM wide_appetite AS a JOIN wide_a AS w USING (account) WHERE a.term LIKE '%leverage%';
+SELECT 'master accounts' AS test, count(DISTINCT account) = 11 AS ok FROM risk_appetite('wide', '2024-04-25 00:00+00', 'master');
 
 -- Look-ahead: whatever lies at or after as_of changes nothing, at a midnight and inside a day. (Two features are made of what the
 -- view above says, which looks at whole bins.)
@@ -97,7 +110,7 @@ SELECT 'a look-back' AS test, count(*) > 0 AND sum(trades) = (SELECT count(*) FR
 SELECT 'inside the first day of it' AS test, sum(trades) = (SELECT count(*) FROM wide_t WHERE executed_at >= '2024-01-31+00' AND executed_at < '2024-02-14 05:00+00') AS ok FROM segmentation_features('wide', '2024-02-14 05:00+00');
 SELECT 'before everything' AS test, count(*) = 0 AS ok FROM segmentation_features('wide', '2020-01-01+00');
 SELECT e.state, e.message, e.hint FROM (VALUES ($$SELECT * FROM segmentation_features('wide', level => 'desk')$$), ($$SELECT * FROM segmentation_features('wide', level => 'master')$$), ($$SELECT * FROM segmentation_features('wide', 'infinity')$$),
-  ($$SELECT * FROM segmentation_features('nobody')$$)) AS s (statement), test.error_of(s.statement) AS e;
+  ($$SELECT * FROM segmentation_features('nobody')$$), ($$SELECT * FROM risk_appetite('wide', level => 'desk')$$)) AS s (statement), test.error_of(s.statement) AS e;
 CREATE ROLE wide_reader;
 SET ROLE wide_reader;
 SELECT state FROM test.error_of($$SELECT * FROM segmentation_features('wide')$$);
@@ -112,7 +125,7 @@ SELECT drop_segmentation('wide');
 DROP VIEW wide_long, wide_v;
 DROP PROCEDURE wide_poison;
 DROP FUNCTION wide_text;
-DROP TABLE wide_t, wide_snapshots, wide_quotes, wide_prices, wide_masters, wide_a, wide_b, wide_c, wide_m, wide_model, wide_serial, wide_terms, wide_medians, wide_mads;
+DROP TABLE wide_t, wide_snapshots, wide_quotes, wide_prices, wide_masters, wide_a, wide_b, wide_c, wide_m, wide_model, wide_serial, wide_terms, wide_spreads, wide_scores, wide_appetite;
 DROP ROLE wide_reader;
 
 -- An account whose underlyings are grouped does not say which are the venue's largest: it traded most, but of what is not known.

@@ -7,6 +7,7 @@ pub mod appetite;
 pub mod concentration;
 pub mod drawdown;
 pub mod moments;
+pub mod quintile;
 pub mod regression;
 pub mod returns;
 pub mod rhythm;
