@@ -459,9 +459,9 @@ COMMENT ON FUNCTION feature(segmentation.account_profile, text, timestamptz, jso
 
 CREATE FUNCTION features(profile segmentation.account_profile, as_of timestamptz DEFAULT NULL, market jsonb DEFAULT NULL)
   RETURNS TABLE(feature text, value float8, unit text, reason text)
-  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100 ROWS 140;
+  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100 ROWS 156;
 COMMENT ON FUNCTION features(segmentation.account_profile, timestamptz, jsonb) IS
-  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, too_few_days, no_trades, no_snapshots, no_options, no_greeks, no_spread, overlap, open_position, subtracted, after_as_of, population, …: docs/features.md has them all). No rows for NULL.';
+  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, too_few_days, no_trades, no_snapshots, no_options, no_greeks, no_spread, self_trades, overlap, open_position, subtracted, after_as_of, population, …: docs/features.md has them all). No rows for NULL.';
 
 CREATE FUNCTION feature_vector(profile segmentation.account_profile, names text[], as_of timestamptz DEFAULT NULL,
                                market jsonb DEFAULT NULL)
@@ -474,7 +474,7 @@ CREATE FUNCTION allocation(profile segmentation.account_profile, by text DEFAULT
   RETURNS TABLE(key bigint, volume_usd float8, share float8, grouped boolean)
   AS 'MODULE_PATHNAME', 'segmentation_allocation' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20 ROWS 5;
 COMMENT ON FUNCTION allocation(segmentation.account_profile, text) IS
-  'Volume of a profile by underlying, venue or collateral (22023 for another word), the largest first. key is allocation_key of the name; beyond 128 underlyings or 16 venues or collaterals, keys that share their leading bits are added together: grouped is then true, and key is that of no name. No rows for NULL and where it is not known.';
+  'Volume of a profile by underlying, kind, venue or collateral (22023 for another word), the largest first. key is allocation_key of the name, of a kind spot, future, perpetual, option, leveraged_token or other; beyond 128 underlyings or 16 venues or collaterals, keys that share their leading bits are added together: grouped is then true, and key is that of no name. No rows for NULL and where it is not known.';
 
 CREATE FUNCTION allocation_key(name text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'segmentation_allocation_key' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
@@ -494,7 +494,7 @@ COMMENT ON FUNCTION rejected_trades(segmentation.account_profile) IS
 CREATE FUNCTION segmentation.catalogue_of_features()
   RETURNS TABLE(feature text, feature_group text, unit text, class text, needs text[], transform text, in_fit boolean,
                 label text, meaning text, at_least text, formula text, source text, absence text)
-  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 140;
+  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 156;
 COMMENT ON FUNCTION segmentation.catalogue_of_features() IS 'Rows of the view segmentation.features.';
 /* </end connected objects> */
 
@@ -642,6 +642,8 @@ CREATE FUNCTION segmentation_features(
   account text,
   volume_usd float8,
   trades float8,
+  unpriced_trades float8,
+  self_trades float8,
   orders float8,
   average_trade_usd float8,
   median_trade_usd float8,
@@ -732,6 +734,9 @@ CREATE FUNCTION segmentation_features(
   effective_leverage_p95 float8,
   effective_leverage_max float8,
   gross_leverage float8,
+  gross_leverage_p50 float8,
+  gross_leverage_p95 float8,
+  gross_leverage_max float8,
   margin_use float8,
   margin_stress float8,
   liquidation_distance float8,
@@ -822,6 +827,37 @@ GRANT SELECT ON segmentation.algorithms TO PUBLIC;
 -- src/lib.rs
 -- requires:
 --   algorithms
+
+-- What is told over all accounts of a segmentation: what the risk appetite is made of, quintiles, who stopped trading.
+
+CREATE FUNCTION risk_appetite(segmentation text DEFAULT NULL, as_of timestamptz DEFAULT NULL, level text DEFAULT 'account')
+  RETURNS TABLE(account text, risk_appetite_index float8, term text, value float8, z float8, direction integer, weight float8)
+  AS 'MODULE_PATHNAME', 'segmentation_risk_appetite' LANGUAGE c STABLE PARALLEL RESTRICTED COST 100000 ROWS 9000;
+COMMENT ON FUNCTION risk_appetite(text, timestamptz, text) IS
+  'What the risk_appetite_index of segmentation_features is made of, a row for each account and term: the index is Σ weight × direction × z. z: (value - median) / interquartile range over all accounts (where that is 0 over the standard deviation), cut at ±3; NULL where the account lacks the value or all have the same. direction: 1 where more of it is more appetite, -1 where it is less. weight: 1 / number of terms that the account has; NULL, as the index, below 4 of them. declared_leverage_p95 stands in for effective_leverage_p95 where only that is known. Arguments, rights and errors are those of segmentation_features.';
+
+CREATE FUNCTION rfm_cut_points(segmentation text DEFAULT NULL, as_of timestamptz DEFAULT NULL, monetary text DEFAULT 'volume_usd') RETURNS jsonb
+  AS 'MODULE_PATHNAME', 'segmentation_rfm_cut_points' LANGUAGE c STABLE PARALLEL RESTRICTED COST 100000;
+COMMENT ON FUNCTION rfm_cut_points(text, timestamptz, text) IS
+  'Cut points of the quintiles of recency, frequency and monetary value (volume_usd or revenue_usd) over all accounts of a segmentation: quantiles of type 7 at 0.2, 0.4, 0.6 and 0.8, to be stored and passed to rfm_scores. NULL where no account has one of the three. Rights and errors as of segmentation_features; 22023 for another monetary.';
+
+CREATE FUNCTION rfm_scores(segmentation text DEFAULT NULL, as_of timestamptz DEFAULT NULL, monetary text DEFAULT NULL, cut_points jsonb DEFAULT NULL)
+  RETURNS TABLE(account text, recency_days float8, frequency float8, monetary_usd float8, r integer, f integer, m integer, score integer)
+  AS 'MODULE_PATHNAME', 'segmentation_rfm_scores' LANGUAGE c STABLE PARALLEL RESTRICTED COST 100000 ROWS 1000;
+COMMENT ON FUNCTION rfm_scores(text, timestamptz, text, jsonb) IS
+  'Recency (recency_days), frequency (trading_frequency) and monetary value (volume_usd, or revenue_usd where asked for) of every account that traded in the look-back before as_of, each in quintiles from 1 to 5, of which 5 is the best: the most recent, the most frequent, the most valuable. A value at a cut point belongs to the lower quintile of the value (of recency_days: the better one). score: 100 r + 10 f + m, NULL where one of them is. cut_points: what rfm_cut_points gave, so that scores of different instants can be compared; without, those of the accounts at as_of. Rights and errors as of segmentation_features; 22023 for cut points that are none.';
+
+CREATE FUNCTION churn_labels(segmentation text, as_of timestamptz, days integer DEFAULT 30)
+  RETURNS TABLE(account text, last_trade_at timestamptz, next_trade_at timestamptz, churned boolean)
+  AS 'MODULE_PATHNAME', 'segmentation_churn_labels' LANGUAGE c STABLE PARALLEL RESTRICTED COST 100000 ROWS 1000;
+COMMENT ON FUNCTION churn_labels(text, timestamptz, integer) IS
+  'Whether each account that traded in the look-back before as_of has no trade in the days (of 24 hours) from as_of on. It looks at what came after as_of: a label to train and to judge with, never a feature. NULL where the account has not traded again and no trade of the table, of whomever, is as late as the end of the horizon: the data may end before it. next_trade_at: the first trade within the horizon. Reads the trade table with your rights (42501). 22023 for an as_of that is not finite and days outside 1 to 3650, 42704 unknown, 0A000 for ready-made features.';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs
+-- requires:
+--   population
 
 -- Reading. All of it works on a hot standby, in a read-only transaction and in a parallel worker.
 

@@ -92,9 +92,9 @@ COMMENT ON FUNCTION feature(segmentation.account_profile, text, timestamptz, jso
 
 CREATE FUNCTION features(profile segmentation.account_profile, as_of timestamptz DEFAULT NULL, market jsonb DEFAULT NULL)
   RETURNS TABLE(feature text, value float8, unit text, reason text)
-  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100 ROWS 140;
+  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100 ROWS 156;
 COMMENT ON FUNCTION features(segmentation.account_profile, timestamptz, jsonb) IS
-  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, too_few_days, no_trades, no_snapshots, no_options, no_greeks, no_spread, overlap, open_position, subtracted, after_as_of, population, …: docs/features.md has them all). No rows for NULL.';
+  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, too_few_days, no_trades, no_snapshots, no_options, no_greeks, no_spread, self_trades, overlap, open_position, subtracted, after_as_of, population, …: docs/features.md has them all). No rows for NULL.';
 
 CREATE FUNCTION feature_vector(profile segmentation.account_profile, names text[], as_of timestamptz DEFAULT NULL,
                                market jsonb DEFAULT NULL)
@@ -107,7 +107,7 @@ CREATE FUNCTION allocation(profile segmentation.account_profile, by text DEFAULT
   RETURNS TABLE(key bigint, volume_usd float8, share float8, grouped boolean)
   AS 'MODULE_PATHNAME', 'segmentation_allocation' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20 ROWS 5;
 COMMENT ON FUNCTION allocation(segmentation.account_profile, text) IS
-  'Volume of a profile by underlying, venue or collateral (22023 for another word), the largest first. key is allocation_key of the name; beyond 128 underlyings or 16 venues or collaterals, keys that share their leading bits are added together: grouped is then true, and key is that of no name. No rows for NULL and where it is not known.';
+  'Volume of a profile by underlying, kind, venue or collateral (22023 for another word), the largest first. key is allocation_key of the name, of a kind spot, future, perpetual, option, leveraged_token or other; beyond 128 underlyings or 16 venues or collaterals, keys that share their leading bits are added together: grouped is then true, and key is that of no name. No rows for NULL and where it is not known.';
 
 CREATE FUNCTION allocation_key(name text) RETURNS bigint
   AS 'MODULE_PATHNAME', 'segmentation_allocation_key' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
@@ -127,5 +127,5 @@ COMMENT ON FUNCTION rejected_trades(segmentation.account_profile) IS
 CREATE FUNCTION segmentation.catalogue_of_features()
   RETURNS TABLE(feature text, feature_group text, unit text, class text, needs text[], transform text, in_fit boolean,
                 label text, meaning text, at_least text, formula text, source text, absence text)
-  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 140;
+  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 156;
 COMMENT ON FUNCTION segmentation.catalogue_of_features() IS 'Rows of the view segmentation.features.';

@@ -9,6 +9,7 @@ use pgrx::PgSqlErrorCode;
 use segmentation::profile::features::{index_of, select, values, FeatureValue};
 use segmentation::profile::money::to_usd;
 use segmentation::profile::section::Tag;
+use segmentation::profile::shares::Shares;
 use segmentation::profile::symbol::{hash, key40};
 use segmentation::profile::{Feature, Market, FEATURES};
 
@@ -110,20 +111,37 @@ fn feature_vector(call: &Call) -> Result<Option<Vec<Option<f64>>>> {
     Ok(Some(values.into_iter().map(|v| v.value).collect()))
 }
 
-fn by(word: Option<&str>) -> Result<Tag> {
-    match word.unwrap_or("underlying") {
-        "underlying" => Ok(Tag::ByUnderlying),
-        "venue" => Ok(Tag::ByVenue),
-        "collateral" => Ok(Tag::ByCollateral),
-        other => Err(Failure::invalid(format!("an allocation by \"{other}\" is not kept"))
-            .hint("allowed are underlying, venue, collateral")),
+/// What the volumes are asked by.
+enum By {
+    Section(Tag),
+    Kind,
+}
+
+impl By {
+    fn read(word: Option<&str>) -> Result<By> {
+        match word.unwrap_or("underlying") {
+            "underlying" => Ok(By::Section(Tag::ByUnderlying)),
+            "kind" => Ok(By::Kind),
+            "venue" => Ok(By::Section(Tag::ByVenue)),
+            "collateral" => Ok(By::Section(Tag::ByCollateral)),
+            other => Err(Failure::invalid(format!("an allocation by \"{other}\" is not kept"))
+                .hint("allowed are underlying, kind, venue, collateral")),
+        }
+    }
+
+    fn of(&self, profile: &[u8]) -> Result<Shares> {
+        let mut state = read_profile(profile)?;
+        Ok(match self {
+            By::Section(tag) => state.allocation(*tag),
+            By::Kind => state.allocation_by_kind(),
+        })
     }
 }
 
 fn allocation(call: &Call) -> Result<Rows> {
-    let by = by(call.text(1)?)?;
+    let by = By::read(call.text(1)?)?;
     let Some(profile) = call.bytes(0) else { return Ok(Rows(Vec::new())) };
-    let mut volumes = read_profile(profile)?.allocation(by);
+    let mut volumes = by.of(profile)?;
     let (grouped, total) = (volumes.is_grouped(), volumes.total_usd());
     volumes.entries.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let row = |(key, units): (u64, i128)| {
@@ -139,9 +157,9 @@ fn allocation_key(call: &Call) -> Result<Option<i64>> {
 }
 
 fn allocation_drift(call: &Call) -> Result<Option<f64>> {
-    let by = by(call.text(2)?)?;
+    let by = By::read(call.text(2)?)?;
     let (Some(earlier), Some(later)) = (call.bytes(0), call.bytes(1)) else { return Ok(None) };
-    Ok(read_profile(earlier)?.allocation(by).drift(&read_profile(later)?.allocation(by)))
+    Ok(by.of(earlier)?.drift(&by.of(later)?))
 }
 
 /// The rows of the view `segmentation.features`.

@@ -146,7 +146,12 @@ pub fn missing(feature: &Feature, has: &dyn Fn(&str) -> bool) -> Option<&'static
         "as_of" | "population" => false,
         // A notional stands in for both, and needs neither.
         "quantity" | "price" => !has(need) && !has("notional_usd"),
-        "instrument" if feature.name != "instruments" => !has("instrument") && !has("underlying"),
+        // Told by the account and its counterparty.
+        "is_self_trade" => !has(need) && !has("counterparty"),
+        // Concentration is over underlyings, and over instruments where none are named; positions are in instruments.
+        "instrument" if feature.group == "allocation" && feature.name != "instruments" => {
+            !has("instrument") && !has("underlying")
+        }
         other => !has(other),
     })
 }

@@ -29,6 +29,9 @@ def of_volume(fills, priced, counted, snapshots, as_of, venue):
     fees = [f for f in counted if f.get("fee_usd") is not None]
     out = {"trades": About(len(fills)), "volume_usd": total(sizes) if sizes else None}
     out["average_trade_usd"] = ratio(sizes, [1] * len(sizes))
+    out["unpriced_trades"] = About(len(fills) - len(priced))
+    flagged = [f["is_self_trade"] for f in fills if f.get("is_self_trade") is not None]
+    out["self_trades"] = About(sum(flagged)) if flagged else None
     out["fee_usd"] = out["revenue_usd"] = total(f["fee_usd"] for f in fees) if fees else None
     both = [f for f in fees if f["n"] is not None]
     out["fee_bps"] = ratio((f["fee_usd"] for f in both), (f["n"] for f in both), 1e4)
@@ -71,7 +74,8 @@ def distinct(values):
 def of_allocation(fills, market):
     out = {}
     shares = allocation_of(fills, lambda f: f["key"])
-    w, k = list(shares.values()), len(shares)
+    w = list(shares.values())
+    k = sum(v > 0 for v in w)  # what there is no volume in is no part of the whole
     h, e = herfindahl(w), entropy(w)
     if not w:
         out |= dict.fromkeys(("hhi", "hhi_normalised", "entropy", "entropy_normalised", "effective_underlyings"))
@@ -87,7 +91,8 @@ def of_allocation(fills, market):
         others = allocation_of(fills, lambda f, column=column: f.get(column))
         out[name] = About(herfindahl(others.values())) if others else None
     for name, members in (("share_btc", ("BTC", "XBT")), ("share_eth", ("ETH",)), ("share_stablecoin", STABLECOINS)):
-        out[name] = About(math.fsum(v for u, v in shares.items() if u in members)) if w else None
+        named = allocation_of(fills, lambda f: f.get("underlying"))  # the instrument does not say what it is made of
+        out[name] = About(math.fsum(v for u, v in named.items() if u in members)) if named else None
     top = (market or {}).get("top_underlyings")
     tail = math.fsum(v for u, v in shares.items() if key_of(u) not in (top or ()))
     # In groups what shares one with a large underlying counts as that.
@@ -108,12 +113,14 @@ def of_derivatives(fills, priced, counted):
     out["put_share"] = ratio(puts, puts + calls)
     out["put_call_ratio"] = ratio(puts, calls)
     paid = [f for f in options if f["premium"] is not None and f["n"] is not None]
-    signed = [f for f in paid if f["s"]]
+    # A premium needs no notional. What is signed by the side leaves out trades of the account with itself.
+    signed = [f for f in options if f["premium"] is not None and f["s"] and not f.get("is_self_trade")]
     out["long_premium"] = ratio((f["s"] * f["premium"] for f in signed), (f["premium"] for f in signed))
     out["premium_sold_share"] = ratio((f["premium"] for f in signed if f["s"] < 0), (f["premium"] for f in signed))
-    out["net_premium_share"] = ratio((-f["s"] * f["premium"] for f in signed), (f["n"] for f in signed))
+    both = [f for f in signed if f["n"] is not None]
+    out["net_premium_share"] = ratio((-f["s"] * f["premium"] for f in both), (f["n"] for f in both))
     out["premium_bps"] = ratio((f["premium"] for f in paid), (f["n"] for f in paid), 1e4)
-    out["combo_share"] = share(priced, lambda f: f.get("combo_id") is not None) if any(f.get("combo_id") is not None for f in fills) else None
+    out["combo_share"] = share(priced, lambda f: f.get("combo_id") not in (None, "")) if any(f.get("combo_id") is not None for f in fills) else None
     out["moneyness"] = weighted(options, lambda f: f["log_moneyness"])
     out["moneyness_standardised"] = weighted(options, lambda f: f["standardised"])
     otm = lambda f: None if f["log_moneyness"] is None or f["call"] is None else (f["log_moneyness"] > 0 if f["call"] else f["log_moneyness"] < 0)  # noqa: E731
@@ -121,7 +128,7 @@ def of_derivatives(fills, priced, counted):
     out["days_to_expiry"] = weighted(options, lambda f: f["dte"])
     for days in (1, 7, 30):
         out[f"dte_{days}d_share"] = share(options, lambda f, days=days: None if f["dte"] is None else f["dte"] <= days)
-    greeks = [f for f in options if f["greeks"] and f["s"]]
+    greeks = [f for f in options if f["greeks"] and f["s"] and not f.get("is_self_trade")]
     sold = [f for f in greeks if f["s"] < 0]
     out["tail_selling_share"] = share(sold, lambda f: abs(f["greeks"]["delta"]) < 0.10)
     out["long_vol"] = ratio((f["s"] * f["greeks"]["vega"] for f in greeks), (abs(f["greeks"]["vega"]) for f in greeks))
@@ -134,8 +141,8 @@ def of_derivatives(fills, priced, counted):
 
 
 def of_risk(fills, priced, counted):
-    out = {"declared_leverage": weighted(fills, lambda f: f.get("leverage"))}
-    declared = [f["leverage"] for f in counted if f.get("leverage") is not None]
+    declared = [f["leverage"] for f in counted if f.get("leverage") is not None and f["leverage"] >= 0]
+    out = {"declared_leverage": weighted([f for f in fills if either(f.get("leverage"), -1) >= 0], lambda f: f["leverage"])}
     out["declared_leverage_p95"] = sketched(declared, 0.95, 64) if declared else None
     flagged = [f for f in counted if f.get("is_liquidation") is not None]
     count = sum(f["is_liquidation"] for f in flagged)
@@ -156,7 +163,7 @@ def of_risk(fills, priced, counted):
     out["pnl_drawdown_usd"] = About(drawdown(steps), scale=math.fsum(map(abs, steps)) + 1) if pnl else None
     after = {1: [], -1: []}
     for step, size, following in zip(steps, sizes, sizes[1:]):
-        if step and size > 0 and following > 0:
+        if step and size > 0 and following / size > 0:
             after[1 if step > 0 else -1].append(math.log(following / size))
     out["loss_chasing"] = About(np.mean(after[-1]) - np.mean(after[1]), scale=1) if after[1] and after[-1] else None
     return out
@@ -164,7 +171,7 @@ def of_risk(fills, priced, counted):
 
 def moves(rows, later):
     """Notional-weighted mean of the move from the price to later(row), to the gain of the account, in basis points."""
-    rows = [f for f in rows if f.get("price") and later(f) is not None]
+    rows = [f for f in rows if either(f.get("price"), 0) > 0 and later(f) is not None]
     return ratio((f["s"] * f["n"] * (later(f) - f["price"]) / f["price"] for f in rows), (f["n"] for f in rows), 1e4)
 
 
@@ -230,7 +237,7 @@ def price_of(f):
 def of_positions(fills, priced):
     """Holding times, flips, adding to losers, short options opened and disposition, by walking the fills in order of time."""
     names = ("holding_hours", "holding_hours_fifo", "open_share", "position_flips", "adding_to_losers", "short_options_opened", "disposition")
-    held = [f for f in priced if f["s"] and f.get("instrument") is not None and f.get("quantity")]
+    held = [f for f in priced if f["s"] and not f.get("is_self_trade") and f.get("instrument") is not None and f.get("quantity") and f.get("contract_size") != 0]
     if not held:
         return dict.fromkeys(names)
     book, clock_at = defaultdict(Position), None

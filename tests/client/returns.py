@@ -24,8 +24,8 @@ def on_basis(days, basis):
     return {name + basis: v for name, v in out.items()}
 
 
-def of_pnl_returns(fills, snapshots, as_of):
-    """Daily P&L over posted margin and over volume, in the 16-day block of the last day and the three before it (from 2000-01-01)."""
+def pnl_returns(fills, snapshots, as_of):
+    """Daily P&L over posted margin, and over volume, in the 16-day block of the last day and the three before it (from 2000-01-01)."""
     whole = [f for f in fills if as_of is None or f["day"] < as_of // DAY]
     pnl, volume = defaultdict(list), defaultdict(list)
     for f in whole:
@@ -35,10 +35,13 @@ def of_pnl_returns(fills, snapshots, as_of):
     start = ((max(f["day"] for f in fills) - EPOCH) // 16 - 3) * 16 + EPOCH
     days = [d for d in sorted(pnl) if d >= start]
     margin = max((x["initial_margin_usd"] for x in snapshots if x.get("initial_margin_usd") is not None), default=0)
-    return {
-        **on_basis([sum(pnl[d]) / 100 / margin for d in days] if margin > 0 else [], "_on_margin"),
-        **on_basis([sum(pnl[d]) / sum(volume[d]) for d in days if sum(volume[d]) > 0], "_on_volume"),
-    }
+    on_margin = [sum(pnl[d]) / 100 / margin for d in days] if margin > 0 else []
+    return on_margin, [sum(pnl[d]) / sum(volume[d]) for d in days if sum(volume[d]) > 0]
+
+
+def of_pnl_returns(fills, snapshots, as_of):
+    on_margin, on_volume = pnl_returns(fills, snapshots, as_of)
+    return {**on_basis(on_margin, "_on_margin"), **on_basis(on_volume, "_on_volume")}
 
 
 def daily_returns(snapshots, as_of):
@@ -102,11 +105,16 @@ def of_snapshots(snapshots, market):
     solvent = [x for x in snapshots if x.get("equity_usd") is not None and x["equity_usd"] > 0]
     over = lambda column: [x[column] / x["equity_usd"] for x in solvent if x.get(column) is not None]  # noqa: E731
     mean = lambda values: ratio(values, [1] * len(values))  # noqa: E731
-    out, levered, margins = {}, over("delta_usd"), over("maintenance_margin_usd")
+    # Sums of sizes count by their size, whatever sign they come with.
+    out, levered, margins = {}, [abs(v) for v in over("delta_usd")], over("maintenance_margin_usd")
     out["effective_leverage_p50"] = sketched(levered, 0.5, 64) if levered else None
     out["effective_leverage_p95"] = sketched(levered, 0.95, 64) if levered else None
     out["effective_leverage_max"] = About(max(levered), scale=1) if levered else None
-    out["gross_leverage"] = mean(over("gross_notional_usd"))
+    gross = [abs(v) for v in over("gross_notional_usd")]
+    out["gross_leverage"] = mean(gross)
+    out["gross_leverage_p50"] = sketched(gross, 0.5, 64) if gross else None
+    out["gross_leverage_p95"] = sketched(gross, 0.95, 64) if gross else None
+    out["gross_leverage_max"] = About(max(gross), scale=1) if gross else None
     out["margin_use"] = mean(margins)
     out["margin_stress"] = mean([float(m > 0.8) for m in margins])
     distances = [x["liquidation_distance"] for x in snapshots if x.get("liquidation_distance") is not None]
@@ -114,7 +122,7 @@ def of_snapshots(snapshots, market):
     equities = [x["equity_usd"] for x in snapshots if x.get("equity_usd") is not None]
     out["negative_equity"] = About(sum(e <= 0 for e in equities)) if equities else None
     hedged = [x for x in snapshots if x.get("delta_usd") is not None and x.get("gross_delta_usd") is not None]
-    unhedged = ratio((x["delta_usd"] for x in hedged), (x["gross_delta_usd"] for x in hedged))
+    unhedged = ratio((abs(x["delta_usd"]) for x in hedged), (abs(x["gross_delta_usd"]) for x in hedged))
     out["hedge_ratio"] = About(1 - unhedged.low, scale=1) if unhedged else None
     funding = [x["funding_usd"] for x in snapshots if x.get("funding_usd") is not None]
     out["funding_usd"] = total(funding) if funding else None

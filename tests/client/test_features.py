@@ -7,6 +7,7 @@ import formulas
 import numpy as np
 import oracle
 import pytest
+import reasons
 from harness import Database, rows, value
 from fills import DAY, allocation_of, fill_of, rejected
 from oracle import key_of
@@ -105,6 +106,12 @@ def compare(ours, trades, snapshots, as_of, market=MARKET):
     for account in {a for a, _ in ours}:
         times = 1e5 if account in snapshots and off_grid(int(account[1:])) else 1
         expected = oracle.features(trades[account], snapshots.get(account, ()), as_of, market)
+        why = reasons.reasons(trades[account], snapshots.get(account, ()), as_of, market)
+        assert why.keys() == reasons.TOLD
+        for feature in why:
+            got, reason = ours[account, feature]
+            if got is None and reason != why[feature]:
+                wrong.append(f"{feature} of {account} ({len(trades[account])} trades): NULL because of {reason}, not {why[feature]}")
         for (_, feature), (got, reason) in ((key, v) for key, v in ours.items() if key[0] == account and key[1] not in OF_POPULATION):
             about = expected.pop(feature, None)
             if got is not None:
@@ -260,7 +267,7 @@ def test_more_underlyings_than_are_kept(loaded):
 def test_allocation_and_its_drift(loaded):
     """Shares by name, and the total variation between what an account traded early and late, against sums of the rows."""
     database, trades, _ = loaded
-    keys = {"underlying": lambda f: f["key"], "venue": lambda f: f.get("venue"), "collateral": lambda f: f.get("collateral")}
+    keys = {"underlying": lambda f: f["key"], "venue": lambda f: f.get("venue"), "collateral": lambda f: f.get("collateral"), "kind": lambda f: f["known_kind"]}
     with database.connect() as c:
         early, late = (
             f"SELECT account, account_profile(v) AS p FROM tv WHERE executed_at {x} '{instant(MIDWAY).isoformat()}' GROUP BY account"

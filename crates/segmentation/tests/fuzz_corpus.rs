@@ -39,6 +39,20 @@ fn seeds_are_models_of_this_format() {
     }
 }
 
+/// And so are those of profiles.
+#[test]
+fn seeds_are_profiles_of_this_format() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/profile");
+    for name in ["seed-dense", "seed-dense-all", "seed-sparse", "seed-sparse-all", "seed-snapshots", "seed-subtracted"]
+    {
+        let read = segmentation::profile::State::read(
+            &std::fs::read(folder.join(name)).unwrap(),
+            allocator_api2::alloc::Global,
+        );
+        assert!(read.is_ok(), "{name}: {}; run scripts/fuzz seeds", read.err().unwrap());
+    }
+}
+
 #[test]
 fn models() {
     replay("model", 8, model::check);

@@ -1,5 +1,7 @@
 //! Merge laws of the profile, and its features against plain arithmetic over the same trades.
 
+#[path = "profile/left_out.rs"]
+mod left_out;
 #[path = "profile/size.rs"]
 mod size;
 
@@ -28,6 +30,8 @@ struct Row {
 
 const KINDS: [&str; 6] = ["spot", "future", "perp", "option", "leveraged_token", "index"];
 
+const UNDERLYINGS: [&str; 6] = ["BTC", "ETH", "SOL", "USDC", "XBT", "ADA"];
+
 impl Row {
     fn bytes(&self) -> Vec<u8> {
         let name = format!("I{}", self.instrument);
@@ -51,10 +55,18 @@ impl Row {
             (2, Num::Leverage, 100.0 * x),
             (3, Num::RealisedPnlUsd, 1e4 * (x - 0.5)),
             (4, Num::Mid, p * (1.0 + 0.01 * (x - 0.5))),
+            (4, Num::Mid1s, p * (1.0 + 0.011 * (x - 0.5))),
+            (4, Num::Mid10s, p * (1.0 + 0.013 * (x - 0.5))),
+            (4, Num::Mid1m, p * (1.0 + 0.017 * (x - 0.5))),
             (4, Num::Mid5m, p * (1.0 - 0.02 * (x - 0.5))),
+            (4, Num::Mid1h, p * (1.0 - 0.023 * (x - 0.5))),
+            (5, Num::UnderlyingReturn1h, 7.0 * (x - 0.6)),
             (5, Num::UnderlyingReturn1d, 8.0 * (x - 0.5)),
+            (5, Num::UnderlyingReturn7d, 9.0 * (x - 0.4)),
             (6, Num::TokenFactor, -3.0 * x),
             (7, Num::ContractSize, 0.1),
+            (7, Num::QuoteUsd, 1.25),
+            (15, Num::NotionalUsd, self.quantity * p * (1.0 + x)),
             (8, Num::OwnFlowUsd, x - 0.5),
             (8, Num::OthersFlowUsd, 0.3 - x),
         ] {
@@ -74,6 +86,10 @@ impl Row {
             t.set_text(Text::ComboId, if x > 0.5 { "c1" } else { "" });
             t.set_text(Text::Collateral, if x > 0.3 { "USDC" } else { "BTC" });
         }
+        if has(15) {
+            t.set_text(Text::Underlying, UNDERLYINGS[usize::from(self.instrument) % UNDERLYINGS.len()]);
+        }
+        t.marks = with_mark(t.marks, Mark::Inverse, has(7).then_some(x > 0.7));
         t.marks = with_mark(t.marks, Mark::OptionType, has(0).then_some(x > 0.6));
         t.marks = with_mark(t.marks, Mark::Liquidation, has(12).then_some(x > 0.8));
         t.marks = with_mark(t.marks, Mark::Toxic, has(13).then_some(x > 0.4));
@@ -106,7 +122,7 @@ fn row() -> impl Strategy<Value = Row> {
             fee,
             instrument,
             kind,
-            extras: extras & 0x7FFF,
+            extras,
             x,
         })
 }
@@ -251,7 +267,7 @@ proptest! {
     #[test]
     fn features_equal_plain_arithmetic(rows in prop::collection::vec(row(), 1..120)) {
         let mut rows = rows;
-        rows.iter_mut().for_each(|r| r.extras &= !(1 << 7 | 1 << 14));
+        rows.iter_mut().for_each(|r| r.extras &= !(1 << 7 | 1 << 14 | 1 << 15));
         let as_of = 91 * DAY + 5;
         let got = values(&mut one_pass(&rows), Some(as_of), None);
         let n = rows.len() as f64;
@@ -341,20 +357,4 @@ fn rejected_trades_are_counted_and_change_nothing_else() {
     assert_eq!(s.rejected(), [1, 3, 2, 3]);
     assert_eq!(values(&mut s, Some(10), None), features);
     assert_eq!(State::read(&bytes(&mut s), Global).unwrap().rejected(), s.rejected());
-}
-
-#[test]
-fn an_option_without_the_price_of_its_underlying_is_unpriced() {
-    let mut t = Trade { executed_at: Some(0), ..Trade::default() };
-    t.set(Num::Quantity, 2.0);
-    t.set(Num::Price, 0.05);
-    t.set(Num::Strike, 100_000.0);
-    t.set_text(Text::Kind, "option");
-    let mut s = State::new(Global);
-    let mut b = Vec::new();
-    t.encode(&mut b).unwrap();
-    s.add_trade(&b).unwrap();
-    let v = values(&mut s, None, None);
-    assert_eq!(v[index_of("trades").unwrap()].value, Some(1.0));
-    assert_eq!(v[index_of("volume_usd").unwrap()].reason, Some("missing:price"));
 }

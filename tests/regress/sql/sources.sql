@@ -159,22 +159,37 @@ SELECT 'the same as bytes' AS test, count(*) = 0 AS ok FROM (SELECT * FROM src_e
 SELECT drop_segmentation('edge');
 DROP TABLE src_edge, src_ends, src_edge_prices, src_edge_quotes, src_edge_snapshots, src_edge_watched;
 
--- A table that lacks side, price or kind still works: the report says what is lost.
-CREATE TABLE src_lost (lacks text, feature text, detail text);
+-- A table that lacks a column still works: exactly the features that need it are lost, the report says so, and all others are as they were.
+-- (Without the kind an option is a trade like any other, with another notional: options are left out here.)
+CREATE TABLE src_full AS
+SELECT account_id, executed_at, instrument, underlying, kind, side, quantity, price, contract_size, fee_usd, is_maker, order_id, realised_pnl_usd, leverage, order_type, is_liquidation FROM src_sim WHERE kind <> 'option' AND NOT coalesce(inverse, false);
+CREATE TABLE src_lost (lacks text, feature text, status text, detail text);
+CREATE TABLE src_lost_values (lacks text, account text, feature text, value float8);
 DO $$
 DECLARE c text;
 BEGIN
-  FOREACH c IN ARRAY ARRAY['side', 'price', 'kind', 'instrument'] LOOP
-    CREATE TABLE src_lacking AS SELECT account_id, executed_at, instrument, kind, side, quantity, price FROM src_sim;
-    EXECUTE format('ALTER TABLE src_lacking DROP COLUMN %I', c);
-    INSERT INTO src_lost SELECT c, object, r.detail FROM create_segmentation('lacking', 'src_lacking') AS r WHERE item = 'feature' AND status = 'not available' AND r.detail = 'missing:' || c;
-    IF (SELECT sum(accounts) FROM fit_segmentation('lacking', k => 2)) <> 24 THEN RAISE EXCEPTION '% is needed', c; END IF;
+  FOREACH c IN ARRAY ARRAY['nothing', 'side', 'price', 'kind', 'instrument', 'underlying', 'is_maker', 'fee_usd', 'order_id', 'realised_pnl_usd', 'leverage', 'order_type', 'is_liquidation'] LOOP
+    CREATE TABLE src_lacking AS SELECT * FROM src_full;
+    IF c <> 'nothing' THEN EXECUTE format('ALTER TABLE src_lacking DROP COLUMN %I', c); END IF;
+    INSERT INTO src_lost SELECT c, object, r.status, r.detail FROM create_segmentation('lacking', 'src_lacking') AS r WHERE item = 'feature';
+    INSERT INTO src_lost_values SELECT c, account, key, (value #>> '{}')::float8 FROM segmentation_features('lacking') AS f, jsonb_each(to_jsonb(f) - 'account' - 'custom');
+    IF (SELECT sum(accounts) FROM fit_segmentation('lacking', k => 2)) <> (SELECT count(DISTINCT account_id) FROM src_full) THEN RAISE EXCEPTION '% is needed', c; END IF;
     PERFORM drop_segmentation('lacking');
     DROP TABLE src_lacking;
   END LOOP;
 END $$;
-SELECT lacks, count(*) > 3 AS ok, count(DISTINCT detail) = 1 AS one_reason FROM src_lost GROUP BY 1 ORDER BY 1;
-SELECT string_agg(feature, ', ' ORDER BY feature COLLATE "C") AS "lost without a side" FROM src_lost WHERE lacks = 'side';
+CREATE VIEW src_newly_lost AS
+SELECT l.* FROM src_lost AS l JOIN src_lost AS n ON n.lacks = 'nothing' AND n.feature = l.feature AND n.status = 'available' WHERE l.status = 'not available';
+SELECT lacks, bool_and(detail = 'missing:' || lacks) AS ok, string_agg(feature, ', ' ORDER BY feature COLLATE "C") AS lost FROM src_newly_lost GROUP BY 1 ORDER BY 1;
+SELECT 'lost are those that need it' AS test, count(*) > 100 AND bool_and(lacks = ANY (needs)) AS ok FROM src_newly_lost JOIN segmentation.features USING (feature);
+SELECT 'those that need it are lost' AS test, count(*) = 0 AS ok FROM (SELECT DISTINCT lacks FROM src_lost WHERE lacks NOT IN ('nothing', 'instrument')) AS c JOIN segmentation.features AS f ON c.lacks = ANY (f.needs)
+JOIN src_lost AS n ON n.lacks = 'nothing' AND n.feature = f.feature AND n.status = 'available' WHERE NOT EXISTS (SELECT FROM src_newly_lost AS l WHERE l.lacks = c.lacks AND l.feature = f.feature);
+SELECT 'a lost feature has no value' AS test, count(v.value) = 0 AND count(*) > 1000 AS ok FROM src_newly_lost JOIN src_lost_values AS v USING (lacks, feature);
+-- What is not lost and differs: the index over all features; without an underlying, concentration is over instruments.
+SELECT v.lacks, string_agg(DISTINCT v.feature, ', ' ORDER BY v.feature) AS "other values" FROM src_lost_values AS v JOIN src_lost_values AS n ON n.lacks = 'nothing' AND n.account = v.account AND n.feature = v.feature
+WHERE v.value IS DISTINCT FROM n.value AND NOT EXISTS (SELECT FROM src_newly_lost AS l WHERE l.lacks = v.lacks AND l.feature = v.feature) GROUP BY 1 ORDER BY 1;
+SELECT 'values there are' AS test, count(DISTINCT feature) > 60 AS ok FROM src_lost_values WHERE lacks = 'nothing' AND value IS NOT NULL;
+DROP VIEW src_newly_lost;
 
 -- Features of one's choice.
 SELECT count(*) > 0 AS ok FROM create_segmentation('chosen', 'src_trades', sources => '{"quotes": "src_quotes", "instruments": "src_instruments"}',
@@ -198,6 +213,6 @@ DROP VIEW src_difference;
 SELECT drop_segmentation(name) FROM unnest(ARRAY['src', 'small', 'odd', 'chosen']) AS name;
 SELECT 'no source is left' AS test, count(*) = 0 AS ok FROM segmentation.sources;
 DROP TABLE src_sim, src_trades, src_instruments, src_tokens, src_prices, src_snapshots, src_report, src_mid, src_close, src_return, src_expected, src_watched, src_small, src_small_instruments, src_small_tokens,
-  src_odd, src_odd_prices, src_odd_quotes, src_odd_snapshots, src_lost;
+  src_odd, src_odd_prices, src_odd_quotes, src_odd_snapshots, src_full, src_lost, src_lost_values;
 DROP FUNCTION src_mid_at, src_price_at, src_sd, src_z;
 DROP TYPE src_symbol;

@@ -91,7 +91,7 @@ impl<A: Allocator + Clone> Dense<A> {
             self.counterparties.insert(key);
         }
         if let Some(key) = fill.underlying() {
-            s.tick(Count::WithUnderlying);
+            s.tick(Count::Keyed);
             self.underlyings.insert(key);
         }
         if let Some(kind) = fill.kind() {
@@ -120,6 +120,13 @@ impl<A: Allocator + Clone> Dense<A> {
                 s.tick(Count::Stops);
             }
         }
+        let own = fill.mark(Mark::SelfTrade);
+        if let Some(own) = own {
+            s.tick(Count::SelfKnown);
+            if own {
+                s.tick(Count::SelfTrades);
+            }
+        }
         let usd = fill.notional_usd();
         let volume = usd.and_then(money::from_usd);
         let pnl = fill.num(Num::RealisedPnlUsd).and_then(money::from_usd);
@@ -138,10 +145,14 @@ impl<A: Allocator + Clone> Dense<A> {
                 }
             }
         }
+        if fill.is_option() {
+            options::add(s, fill, usd.zip(volume));
+        }
         self.log.push(&Event {
             at: fill.at,
             key: instrument,
-            quantity: fill.sign().and_then(|sign| Some(sign * fill.face()?)),
+            // An account that trades with itself has the same position afterwards.
+            quantity: fill.sign().filter(|_| own != Some(true)).and_then(|sign| Some(sign * fill.face()?)),
             notional: volume,
             pnl,
             // The notional of these is not what they cost.
@@ -155,6 +166,9 @@ impl<A: Allocator + Clone> Dense<A> {
         if let (Some(usd), Some(volume)) = (usd, volume) {
             self.add_priced(fill, volume, usd);
         } else {
+            if fill.num(Num::Quantity).is_some() {
+                self.sums.tick(if fill.is_option() { Count::NoSpot } else { Count::NoPrice });
+            }
             let mut decayed = [0; SUMS];
             decayed[0] = ONE;
             self.decay.add(fill.at, &decayed);
@@ -189,15 +203,15 @@ impl<A: Allocator + Clone> Dense<A> {
         if let Some(kind) = fill.kind() {
             s.pay(Money::Kinded, volume);
             s.pay_kind(kind, volume);
-            if fill.is_option() {
-                options::add(s, fill, volume, usd);
-            }
         }
-        if let Some(key) = fill.underlying() {
+        if let Some(key) = fill.symbol(Text::Underlying) {
+            s.tick(Count::WithUnderlying);
             s.pay(Money::WithUnderlying, volume);
             if let Some(sum) = assets::class_of(key) {
                 s.pay(sum, volume);
             }
+        }
+        if let Some(key) = fill.underlying() {
             self.by_underlying.add(key, volume);
         }
         if let Some(key) = fill.symbol(Text::Venue) {

@@ -18,6 +18,8 @@ pub enum Kind {
     Other,
 }
 pub const KINDS: usize = 6;
+/// What each is called: the first of the words that mean it.
+pub const KIND_NAMES: [&str; KINDS] = ["spot", "future", "perpetual", "option", "leveraged_token", "other"];
 
 /// The kind a venue's word means, in any case; words not listed are [`Kind::Other`].
 pub fn parse_kind(text: &[u8]) -> Kind {

@@ -27,7 +27,7 @@ const TRENDS: [(Num, Money, Money); 3] = [
 /// Adds the flow of a priced trade; `volume` is its notional in units of money, `usd` the same in USD.
 pub fn add(s: &mut Sums, fill: &Fill, volume: i128, usd: f64) {
     if fill.mark(Mark::SelfTrade) == Some(true) {
-        return s.tick(Count::SelfTrades);
+        return s.tick(Count::SelfPriced);
     }
     let maker = fill.mark(Mark::Maker);
     if let Some(maker) = maker {
@@ -35,19 +35,39 @@ pub fn add(s: &mut Sums, fill: &Fill, volume: i128, usd: f64) {
         s.pay(Money::Flagged, volume);
         if maker {
             s.pay(Money::Maker, volume);
-        } else if let Some(toxic) = fill.mark(Mark::Toxic) {
-            s.pay(Money::ToxicKnown, volume);
-            s.pay(Money::Toxic, if toxic { volume } else { 0 });
+        } else {
+            s.tick(Count::Takers);
+            if let Some(toxic) = fill.mark(Mark::Toxic) {
+                s.tick(Count::ToxicKnown);
+                s.pay(Money::ToxicKnown, volume);
+                s.pay(Money::Toxic, if toxic { volume } else { 0 });
+            }
         }
     }
-    let Some(sell) = fill.mark(Mark::Side) else { return };
+    let Some(sell) = fill.mark(Mark::Side) else {
+        if maker == Some(false) {
+            s.tick(Count::TakersUnsided);
+        }
+        return;
+    };
     let signed = if sell { -volume } else { volume };
     s.tick(Count::Sided);
     s.pay(Money::Sided, volume);
     s.pay(Money::Signed, signed);
-    if maker == Some(false) {
-        s.pay(Money::TakerSided, volume);
-        s.pay(Money::TakerSigned, signed);
+    match maker {
+        Some(true) => (),
+        Some(false) => {
+            s.pay(Money::TakerSided, volume);
+            s.pay(Money::TakerSigned, signed);
+        }
+        None => s.tick(Count::SidedUnflagged),
+    }
+    if fill.num(Num::Quantity).is_none() {
+        s.tick(Count::SidedNoQuantity);
+    }
+    let price = fill.num(Num::Price).filter(|&p| p > 0.0);
+    if price.is_none() {
+        s.tick(Count::SidedNoPrice);
     }
     // Most tables know nothing of what follows.
     const REST: u32 = (1 << Num::Mid as usize) - 1;
@@ -55,7 +75,7 @@ pub fn add(s: &mut Sums, fill: &Fill, volume: i128, usd: f64) {
         return;
     }
     let sign = if sell { -1.0 } else { 1.0 };
-    if let Some(price) = fill.num(Num::Price).filter(|&p| p > 0.0) {
+    if let Some(price) = price {
         let gain = |to: f64| usd * sign * (to - price) / price;
         let mid = fill.num(Num::Mid);
         if let Some(mid) = mid {
@@ -75,7 +95,10 @@ pub fn add(s: &mut Sums, fill: &Fill, volume: i128, usd: f64) {
             s.weigh(sum, of, volume, usd * sign * z.clamp(-TREND_CLIP, TREND_CLIP) / TREND_CLIP);
         }
     }
-    if let (Some(own), Some(others)) = (fill.num(Num::OwnFlowUsd), fill.num(Num::OthersFlowUsd)) {
+    let Some(own) = fill.num(Num::OwnFlowUsd) else { return };
+    s.tick(Count::OwnFlow);
+    if let Some(others) = fill.num(Num::OthersFlowUsd) {
+        s.tick(Count::HerdKnown);
         // Summed over the bin's trades, s·N·sgn(own) is |own|, and s·N·sgn(others) is own·sgn(others).
         let sign_of = |flow: f64| {
             if flow > 0.0 {

@@ -217,6 +217,15 @@ impl<A: Allocator + Clone> State<A> {
         shares.unwrap_or_default()
     }
 
+    /// Volume by kind of instrument, under the keys of [`KIND_NAMES`](crate::profile::fill::KIND_NAMES).
+    pub fn allocation_by_kind(&mut self) -> Shares {
+        let shares = self.with_dense(None, |view| match view {
+            DenseView::Kept(dense) => dense.sums.by_kind(),
+            DenseView::Made(dense) => dense.sums.by_kind(),
+        });
+        shares.unwrap_or_default()
+    }
+
     /// Hands the trades' part to `read`. With `before`, fills at or after it are left out; an error (the reason) where
     /// that cannot be done because they are already folded into a dense profile.
     pub(super) fn with_dense<T>(&mut self, before: Option<i64>, read: impl FnOnce(DenseView<'_, A>) -> T) -> Option<T> {

@@ -2,8 +2,10 @@
 
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
-use crate::profile::fill::KINDS;
+use crate::profile::fill::{KINDS, KIND_NAMES};
 use crate::profile::money;
+use crate::profile::shares::Shares;
+use crate::profile::symbol::{hash, key40};
 
 /// Sums of money, in units of [`money::UNITS`] a USD. "of" names the fills whose volume it is; a sum named for a figure
 /// x is Σ N·x over the fills that carry x, N being the absolute notional.
@@ -20,12 +22,11 @@ pub enum Money {
     /// Fees of all fills; those of priced fills, and their volume.
     AllFees,
     Fee,
-
     FeeVolume,
     /// Volume of fills that say whether they were maker, and of those that were.
     Flagged,
     Maker,
-    /// Volume of fills whose underlying is known, and of those in three kinds of asset.
+    /// Volume of fills that name their underlying, and of those in three kinds of asset.
     WithUnderlying,
     Bitcoin,
     Ether,
@@ -33,13 +34,14 @@ pub enum Money {
     /// Options: volume by type.
     Put,
     Call,
-    /// Options whose premium is known: volume, premium; then the premium of those whose side is known too, unsigned and
-    /// signed, and their volume.
+    /// Options with a notional and a premium: volume, premium; of those with a side the volume and the signed premium.
     PremiumVolume,
     Premium,
+    PremiumSidedVolume,
+    PremiumPricedSigned,
+    /// Options with a premium and a side, whether they have a notional or not: premium, unsigned and signed.
     PremiumSided,
     PremiumSigned,
-    PremiumSidedVolume,
     /// ln(strike / underlying), the same over sigma·sqrt(T), and out of the money.
     MoneynessVolume,
     Moneyness,
@@ -106,17 +108,38 @@ pub enum Money {
 }
 pub const MONEY: usize = Money::Kind0 as usize + KINDS;
 
-/// Counts of fills by what they say.
+/// Counts of fills by what they say. "Flow" are priced fills but those of the account with itself. What almost every
+/// fill says is counted by those that do not say it: a count of 0 takes no bytes.
 #[derive(Clone, Copy, Debug)]
 #[repr(usize)]
 pub enum Count {
     Fills,
     Priced,
+    /// Unpriced for want of a price, and of the price of an option's underlying; the others lack a quantity.
+    NoPrice,
+    NoSpot,
+    /// Fills that say whether the account traded with itself; that it did; the priced ones of the latter.
+    SelfKnown,
+    SelfTrades,
+    SelfPriced,
+    /// Flow with a side; those of it that lack the maker flag, a quantity, a price above 0.
     Sided,
-    WithFee,
+    SidedUnflagged,
+    SidedNoQuantity,
+    SidedNoPrice,
+    /// Flow with the maker flag; takers; those of them without a side, and with a flag for toxic buckets.
     Flagged,
+    Takers,
+    TakersUnsided,
+    ToxicKnown,
+    /// Flow with a side and the account's flow of the bin, and with that of the others, too.
+    OwnFlow,
+    HerdKnown,
+    WithFee,
     Kinded,
     WithInstrument,
+    /// Fills with an underlying or, where none is named, an instrument; priced ones that name their underlying.
+    Keyed,
     WithUnderlying,
     WithOrder,
     WithCounterparty,
@@ -127,8 +150,25 @@ pub enum Count {
     WithPnl,
     Wins,
     Losses,
-    SelfTrades,
-    Options,
+    /// Options with a premium; of the account with itself; with a side and not with itself. Then those without one,
+    /// for want of a quantity, of a price, and of the price of the underlying.
+    Premiums,
+    PremiumsSelf,
+    PremiumsSided,
+    NoPremiumQuantity,
+    NoPremiumPrice,
+    NoPremiumSpot,
+    /// Options with a notional; those of them with a premium, a type, a strike, strike and price of the underlying, a
+    /// moneyness, both of it and a type, an expiry, an expiry still to come, and greeks and a side.
+    OptionsPriced,
+    PremiumsPriced,
+    Typed,
+    Struck,
+    StruckSpot,
+    WithMoneyness,
+    OtmKnown,
+    Expiring,
+    Dated,
     WithGreeks,
     Kind0,
 }
@@ -179,6 +219,15 @@ impl Sums {
 
     pub fn kind_count(&self, kind: usize) -> u64 {
         self.counts[Count::Kind0 as usize + kind]
+    }
+
+    /// The volumes by kind, each under the key of its name.
+    pub fn by_kind(&self) -> Shares {
+        let key = |kind: usize| key40(hash(KIND_NAMES[kind].as_bytes()));
+        let mut shares = Shares::default();
+        shares.entries = (0..KINDS).map(|kind| (key(kind), self.kind_volume(kind))).filter(|e| e.1 > 0).collect();
+        shares.entries.sort_unstable();
+        shares
     }
 
     pub fn count(&self, what: Count) -> u64 {

@@ -265,4 +265,35 @@ mod tests {
         assert_eq!(position.add(-100.0, 125.0, true), Some(25.0));
         assert_eq!(position.units, 0.0);
     }
+
+    /// docs.deribit.com, private/pme/simulate: what BTC-PERPETUAL gains in coin where the price moves by so many per cent.
+    /// Every entry is 0.314538364 coins of face times 1 - 1 / (1 + move).
+    #[test]
+    fn an_inverse_position_gains_what_deribit_says() {
+        let vector = [
+            (-16, -0.0599120693),
+            (-12, -0.0428915951),
+            (-8, -0.0273511621),
+            (-4, -0.0131057652),
+            (0, 0.0),
+            (4, 0.0120976294),
+        ];
+        let start = 67_432.5;
+        let face = 0.314538364 * start;
+        for (percent, coins) in vector {
+            let price = start * (1.0 + f64::from(percent) / 100.0);
+            let mut position = Position::default();
+            assert_eq!(position.add(face, start, true), None);
+            let unrealised = gain(position.units, position.cost, price, true) / price;
+            let realised = position.add(-face, price, true).unwrap() / price;
+            for found in [unrealised, realised] {
+                // As many digits as are published.
+                assert!((found - coins).abs() < 0.51e-10, "{percent} %: {found}, not {coins}");
+            }
+            // Short, the opposite.
+            let mut short = Position::default();
+            short.add(-face, start, true);
+            assert!((gain(short.units, short.cost, price, true) / price + coins).abs() < 0.51e-10);
+        }
+    }
 }

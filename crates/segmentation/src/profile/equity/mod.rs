@@ -1,7 +1,7 @@
 //! Equity, exposure and margin of an account, from its snapshots (classes G and M).
 //!
 //! Up to [`SPARSE_SNAPSHOTS`] snapshots are kept as they are, so that those after an instant can be left out. Beyond,
-//! they are folded into exact sums, a sketch of leverage, and the last [`days::KEPT_DAYS`] days for returns. Which of
+//! they are folded into exact sums, sketches of leverage, and the last [`days::KEPT_DAYS`] days for returns. Which of
 //! the two depends only on their number.
 //!
 //! Bytes: number of snapshots (varint); up to the limit then the snapshots by time, each presence (varint), time (i64
@@ -29,7 +29,7 @@ use sums::Sums;
 /// Largest number of snapshots kept as they are. That many with all their numbers take no more bytes than the folded.
 pub const SPARSE_SNAPSHOTS: usize = 28;
 
-/// Bound of the sketch of effective leverage.
+/// Bound of each of the sketches of leverage.
 const BUCKETS: usize = 64;
 
 /// All snapshots added up.
@@ -37,30 +37,38 @@ struct Folded<A: Allocator + Clone> {
     sums: Sums,
     days: Days<A>,
     leverage: Sketch<A>,
+    gross: Sketch<A>,
 }
 
 impl<A: Allocator + Clone> Folded<A> {
     fn new(alloc: A) -> Self {
-        Folded { sums: Sums::new(), days: Days::new(alloc.clone()), leverage: Sketch::new(alloc, BUCKETS) }
+        let sketch = || Sketch::new(alloc.clone(), BUCKETS);
+        Folded { sums: Sums::new(), days: Days::new(alloc.clone()), leverage: sketch(), gross: sketch() }
     }
 
     fn add(&mut self, at: i64, snapshot: &Snapshot) {
-        if let Some(leverage) = self.sums.add(at, snapshot) {
-            self.leverage.add(leverage);
-        }
+        let found = self.sums.add(at, snapshot);
+        found.effective.into_iter().for_each(|l| self.leverage.add(l));
+        found.gross.into_iter().for_each(|l| self.gross.add(l));
         self.days.add(at, snapshot);
+    }
+
+    fn view(&self, snapshots: u64, as_of: Option<i64>) -> View {
+        View { snapshots, ..View::of(&self.sums, &self.days, &self.leverage, &self.gross, as_of) }
     }
 
     fn write(&self, out: &mut impl Sink) {
         self.sums.write(out);
         self.days.write(out);
         self.leverage.write(out);
+        self.gross.write(out);
     }
 
     fn absorb(&mut self, r: &mut Reader) -> Result<()> {
         let last = self.sums.absorb(r)?;
         self.days.absorb(last, r)?;
-        self.leverage.absorb(r)
+        self.leverage.absorb(r)?;
+        self.gross.absorb(r)
     }
 }
 
@@ -180,12 +188,15 @@ impl<A: Allocator + Clone> Equity<A> {
     pub fn at(&self, as_of: Option<i64>) -> Option<View> {
         match &self.folded {
             Some(folded) if as_of.is_some_and(|t| folded.sums.last >= t) => None,
-            Some(folded) => Some(View::of(&folded.sums, &folded.days, &folded.leverage, as_of)),
+            Some(folded) => Some(folded.view(self.snapshots, as_of)),
             None => {
-                let mut part = Folded::new(Global);
+                let (mut part, mut snapshots) = (Folded::new(Global), 0);
                 let of_time = self.raw.iter().filter_map(|s| Some((s.taken_at?, s)));
-                of_time.filter(|&(at, _)| as_of.is_none_or(|t| at < t)).for_each(|(at, s)| part.add(at, s));
-                Some(View::of(&part.sums, &part.days, &part.leverage, as_of))
+                of_time.filter(|&(at, _)| as_of.is_none_or(|t| at < t)).for_each(|(at, s)| {
+                    part.add(at, s);
+                    snapshots += 1;
+                });
+                Some(part.view(snapshots, as_of))
             }
         }
     }

@@ -29,6 +29,7 @@ pub enum Count {
     /// Equity at or below 0.
     Negative,
     WithDeltas,
+    WithGrossDelta,
     WithFunding,
     WithGross,
     WithNet,
@@ -36,17 +37,25 @@ pub enum Count {
     /// Maintenance margin above [`STRESS`] of equity.
     Stressed,
 }
-pub const COUNTS: usize = 8;
+pub const COUNTS: usize = 9;
 
 /// Largest values; of the liquidation distance the smallest, kept as the largest of its negative.
 #[derive(Clone, Copy)]
 #[repr(usize)]
 pub enum Extreme {
     Leverage,
+    Gross,
     LiquidationDistance,
     InitialMargin,
 }
-pub const EXTREMES: usize = 3;
+pub const EXTREMES: usize = 4;
+
+/// Leverage of one snapshot, where it has it: effective (net in each underlying), and gross.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Leverage {
+    pub effective: Option<f64>,
+    pub gross: Option<f64>,
+}
 
 /// Share of equity above which maintenance margin is stress.
 const STRESS: f64 = 0.8;
@@ -92,11 +101,14 @@ impl Sums {
         self.extremes[what as usize].map(money::to_usd)
     }
 
-    /// Adds one snapshot; gives its effective leverage, where it has one.
-    pub fn add(&mut self, at: i64, s: &Snapshot) -> Option<f64> {
+    /// Adds one snapshot; gives its leverage.
+    pub fn add(&mut self, at: i64, s: &Snapshot) -> Leverage {
         self.first = self.first.min(at);
         self.last = self.last.max(at);
         let usd = |field| s.get(field).and_then(money::from_usd);
+        if s.get(Field::GrossDeltaUsd).is_some() {
+            self.tick(Count::WithGrossDelta);
+        }
         if let (Some(delta), Some(gross)) = (usd(Field::DeltaUsd), usd(Field::GrossDeltaUsd)) {
             self.pay(Sum::Delta, delta.abs(), Count::WithDeltas);
             // Counted once, with the first of the two.
@@ -111,15 +123,19 @@ impl Sums {
         if let Some(distance) = s.get(Field::LiquidationDistance) {
             self.reach(Extreme::LiquidationDistance, -units(distance));
         }
-        let equity = s.get(Field::EquityUsd)?;
-        self.pay(Sum::Equity, money::from_usd(equity)?, Count::WithEquity);
+        let mut found = Leverage::default();
+        let Some((equity, exact)) = s.get(Field::EquityUsd).zip(usd(Field::EquityUsd)) else { return found };
+        self.pay(Sum::Equity, exact, Count::WithEquity);
         if equity <= 0.0 {
             self.tick(Count::Negative);
-            return None;
+            return found;
         }
         let share = |field| s.get(field).map(|v| v / equity);
         if let Some(gross) = share(Field::GrossNotionalUsd) {
-            self.pay(Sum::Gross, units(gross.abs()), Count::WithGross);
+            let gross = gross.abs().min(RATIO_LIMIT);
+            self.pay(Sum::Gross, units(gross), Count::WithGross);
+            self.reach(Extreme::Gross, units(gross));
+            found.gross = Some(gross);
         }
         if let Some(net) = share(Field::NetDeltaUsd) {
             self.pay(Sum::Net, units(net), Count::WithNet);
@@ -130,9 +146,12 @@ impl Sums {
                 self.tick(Count::Stressed);
             }
         }
-        let leverage = share(Field::DeltaUsd)?.abs().min(RATIO_LIMIT);
-        self.reach(Extreme::Leverage, units(leverage));
-        Some(leverage)
+        if let Some(delta) = share(Field::DeltaUsd) {
+            let leverage = delta.abs().min(RATIO_LIMIT);
+            self.reach(Extreme::Leverage, units(leverage));
+            found.effective = Some(leverage);
+        }
+        found
     }
 
     fn pay(&mut self, what: Sum, amount: i128, counted: Count) {

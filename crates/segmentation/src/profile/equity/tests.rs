@@ -263,19 +263,29 @@ fn figures() {
     let view = of(&all).at(None).unwrap();
     let near = |actual: Option<f64>, expected: f64| assert!((actual.unwrap() / expected - 1.0).abs() < 0.0101);
     near(view.effective_leverage_p50, 0.5);
+    near(view.gross_leverage_p50, 10.0);
+    near(view.gross_leverage_p95, 10.0);
+    let (gross_leverage_p50, gross_leverage_p95) = (view.gross_leverage_p50, view.gross_leverage_p95);
     assert_eq!(
         View { effective_leverage_p50: None, effective_leverage_p95: None, ..view },
         View {
+            snapshots: 5,
             with_equity: 4,
+            solvent: 3,
             negative_equity: Some(1.0),
             mean_equity: Some(87.5),
             effective_leverage_max: Some(2.0),
             gross_leverage: Some(10.0),
+            gross_leverage_p50,
+            gross_leverage_p95,
+            gross_leverage_max: Some(10.0),
             net_exposure: Some(-0.5),
             margin_use: Some(0.825),
             margin_stress: Some(0.5),
             liquidation_distance: Some(0.125),
             hedge_ratio: Some(0.5),
+            with_deltas: 1,
+            with_gross_delta: 1,
             funding_usd: Some(2.5),
             max_initial_margin_usd: Some(30.0),
             flows_are_known: true,

@@ -11,8 +11,8 @@ use crate::statistics::concentration::Concentration;
 
 #[rustfmt::skip]
 features! { "allocation";
-    "instruments", "number of instruments", "instruments", 'M', ["instrument"], "", Log1p, true, "", "distinct instrument; beyond 128 estimated (standard error 3.25 %)", "breadth of trading", "Flajolet et al. 2007", T(|t| { some(t, Count::WithInstrument, "missing:instrument")?; Ok(t.parts(Tag::Instruments)?.instruments()) });
-    "underlyings", "number of underlyings", "underlyings", 'M', ["instrument"], "", Log1p, false, "", "distinct underlying (instrument where none is given); beyond 128 estimated", "how many markets the account is in", "Flajolet et al. 2007", T(|t| { some(t, Count::WithUnderlying, "missing:instrument")?; Ok(t.parts(Tag::Underlyings)?.underlyings()) });
+    "instruments", "number of instruments", "instruments", 'M', ["instrument"], "", Log1p, true, "", "distinct instrument; beyond 128 estimated (standard error 3.25 %)", "breadth of trading", "Flajolet et al. 2007", T(|t| { t.some(Count::WithInstrument, "missing:instrument")?; Ok(t.parts(Tag::Instruments)?.instruments()) });
+    "underlyings", "number of underlyings", "underlyings", 'M', ["instrument"], "", Log1p, false, "", "distinct underlying (instrument where none is given); beyond 128 estimated", "how many markets the account is in", "Flajolet et al. 2007", T(|t| { t.some(Count::Keyed, "missing:instrument")?; Ok(t.parts(Tag::Underlyings)?.underlyings()) });
     "hhi", "concentration", "share", 'G', ["quantity", "price", "instrument"], "", Identity, true, "", "Σ w², w = share of volume by underlying (instrument where none is given)", "1 is one underlying, 1/k is k of equal weight", "Herfindahl-Hirschman", T(|t| over(t, Tag::ByUnderlying, |w| w.hhi));
     "hhi_normalised", "normalised concentration", "0 to 1", 'G', ["quantity", "price", "instrument"], "", Identity, false, "", "(Σ w² - 1/k) / (1 - 1/k), k underlyings; 1 where k = 1", "concentration whatever the number of underlyings", "Herfindahl-Hirschman", T(|t| over(t, Tag::ByUnderlying, |w| w.hhi_normalised()));
     "entropy", "diversification", "nats", 'G', ["quantity", "price", "instrument"], "", Identity, true, "", "-Σ w ln w", "0 is one underlying, ln k is k of equal weight", "Shannon", T(|t| over(t, Tag::ByUnderlying, |w| w.entropy));
@@ -24,19 +24,12 @@ features! { "allocation";
     "share_btc", "bitcoin share", "share", 'G', ["quantity", "price", "underlying"], "", Hellinger, false, "", "volume in BTC or XBT / volume of known underlying", "weight of bitcoin", "", T(|t| asset(t, Money::Bitcoin));
     "share_eth", "ether share", "share", 'G', ["quantity", "price", "underlying"], "", Hellinger, false, "", "volume in ETH / volume of known underlying", "weight of ether", "", T(|t| asset(t, Money::Ether));
     "share_stablecoin", "stablecoin share", "share", 'G', ["quantity", "price", "underlying"], "", Hellinger, false, "", "volume in US-dollar stablecoins / volume of known underlying", "weight of stablecoins", "", T(|t| asset(t, Money::Stablecoin));
-    "long_tail_share", "long-tail share", "share", 'J', ["quantity", "price", "instrument", "market.top_underlyings"], "", Hellinger, false, "", "volume outside the venue's 20 largest underlyings / volume of known underlying", "weight of illiquid markets", "", T(long_tail);
-}
-
-fn some(t: &Trades, count: Count, missing: &'static str) -> Result<(), &'static str> {
-    if t.sums.count(count) == 0 {
-        return Err(missing);
-    }
-    Ok(())
+    "long_tail_share", "long-tail share", "share", 'J', ["quantity", "price", "instrument", "market.top_underlyings"], "", Hellinger, false, "", "volume outside the venue's 20 largest underlyings / volume of known underlying (instrument where none is given)", "weight of illiquid markets", "", T(long_tail);
 }
 
 fn known(t: &Trades) -> Result<(), &'static str> {
     t.priced()?;
-    some(t, Count::WithUnderlying, "missing:instrument")
+    t.some(Count::Keyed, "missing:instrument")
 }
 
 fn given(t: &Trades, by: Tag, missing: &'static str) -> Result<(), &'static str> {
@@ -46,8 +39,9 @@ fn given(t: &Trades, by: Tag, missing: &'static str) -> Result<(), &'static str>
     Ok(())
 }
 
+/// Not by the instrument where no underlying is named: what BTC-PERPETUAL is made of would be a guess.
 fn asset(t: &Trades, sum: Money) -> Value {
-    t.share(sum, Money::WithUnderlying, Count::WithUnderlying, "missing:instrument")
+    t.share(sum, Money::WithUnderlying, Count::WithUnderlying, "missing:underlying")
 }
 
 /// A figure of the shares of an allocation.
@@ -61,7 +55,7 @@ fn over(t: &Trades, by: Tag, figure: impl Fn(&Concentration) -> f64) -> Value {
 
 fn by_kind(t: &Trades) -> Value {
     t.priced()?;
-    some(t, Count::Kinded, "missing:kind")?;
+    t.some(Count::Kinded, "missing:kind")?;
     let volumes: Vec<f64> = (0..KINDS).map(|k| to_usd(t.sums.kind_volume(k))).collect();
     Concentration::of(&volumes).map(|c| c.hhi).ok_or("zero_volume")
 }

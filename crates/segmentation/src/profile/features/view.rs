@@ -126,10 +126,7 @@ pub fn with<A: Allocator + Clone, T>(
         None => Err("no_snapshots"),
         Some(equity) => equity.at(as_of).ok_or("after_as_of"),
     };
-    let nothing = |view: &equity::View| {
-        *view == equity::View { flows_are_known: view.flows_are_known, ..equity::View::default() }
-    };
-    let equity = equity.and_then(|view| if nothing(&view) { Err("no_snapshots") } else { Ok(view) });
+    let equity = equity.and_then(|view| if view.snapshots == 0 { Err("no_snapshots") } else { Ok(view) });
     let posted_margin = match &equity {
         Ok(view) => view.max_initial_margin_usd.ok_or("missing:initial_margin_usd"),
         Err("no_snapshots") => Err("missing:initial_margin_usd"),
@@ -167,27 +164,65 @@ impl Trades<'_> {
         to_usd(self.sums.money(what))
     }
 
-    /// Whether any fill has a notional.
+    /// Whether any fill has a notional; if not, what most of them lack for one, in doubt the first of quantity, price and
+    /// price of the underlying.
     pub fn priced(&self) -> Result<(), &'static str> {
-        if self.sums.count(Count::Priced) == 0 {
-            return Err("missing:price");
+        if self.sums.count(Count::Priced) > 0 {
+            return Ok(());
+        }
+        let (price, spot) = (self.sums.count(Count::NoPrice), self.sums.count(Count::NoSpot));
+        let quantity = self.sums.count(Count::Fills).saturating_sub(price.saturating_add(spot));
+        Err(most(&[(quantity, "missing:quantity"), (price, "missing:price"), (spot, "missing:underlying_price")]))
+    }
+
+    /// Whether there is order flow: priced fills that are not of the account with itself.
+    pub fn flow(&self) -> Result<(), &'static str> {
+        self.priced()?;
+        if self.sums.count(Count::Priced) == self.sums.count(Count::SelfPriced) {
+            return Err("self_trades");
         }
         Ok(())
+    }
+
+    /// Whether any of it has what `count` counts.
+    pub fn flow_with(&self, count: Count, missing: &'static str) -> Result<(), &'static str> {
+        self.flow()?;
+        self.some(count, missing)
+    }
+
+    /// Whether any fill has what `count` counts.
+    pub fn some(&self, count: Count, missing: &'static str) -> Result<(), &'static str> {
+        if self.sums.count(count) == 0 {
+            return Err(missing);
+        }
+        Ok(())
+    }
+
+    /// `part / whole` of two sums, where it is known that fills carry the input.
+    pub fn ratio(&self, part: Money, whole: Money) -> Value {
+        ratio(self.sums.money(part), self.sums.money(whole)).ok_or("zero_volume")
     }
 
     /// `part / whole` of two sums; NULL with `missing` where no priced fill carries the input that `count` counts.
     pub fn share(&self, part: Money, whole: Money, count: Count, missing: &'static str) -> Value {
         self.priced()?;
-        if self.sums.count(count) == 0 {
-            return Err(missing);
-        }
-        ratio(self.sums.money(part), self.sums.money(whole)).ok_or("zero_volume")
+        self.some(count, missing)?;
+        self.ratio(part, whole)
     }
 
     /// `part / whole` of two sums, where only the whole tells whether the input was there.
     pub fn mean(&self, part: Money, whole: Money, missing: &'static str) -> Value {
         self.priced()?;
+        self.some_volume()?;
         ratio(self.sums.money(part), self.sums.money(whole)).ok_or(missing)
+    }
+
+    /// Whether there is volume at all.
+    pub fn some_volume(&self) -> Result<(), &'static str> {
+        if self.sums.money(Money::Volume) == 0 {
+            return Err("zero_volume");
+        }
+        Ok(())
     }
 
     /// The sections, where a subtraction has left this one known.
@@ -220,4 +255,15 @@ impl Trades<'_> {
         self.parts(Tag::Folded)?;
         Ok(self.ordered.get_or_init(|| self.parts.ordered()))
     }
+}
+
+/// The reason with the largest count, the first of equals.
+pub(super) fn most(counted: &[(u64, &'static str)]) -> &'static str {
+    let mut found = (0, "undefined");
+    for &(count, reason) in counted {
+        if count > found.0 {
+            found = (count, reason);
+        }
+    }
+    found.1
 }

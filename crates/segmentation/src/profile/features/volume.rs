@@ -12,6 +12,8 @@ use crate::profile::sums::{Count, Money};
 features! { "volume";
     "volume_usd", "volume", "USD", 'G', ["quantity", "price"], "", Asinh, true, "", "Σ N", "notional traded", "", T(|t| { t.priced()?; Ok(t.usd(Money::Volume)) });
     "trades", "number of trades", "trades", 'G', [], "", Log1p, true, "", "number of fills", "how often the account trades", "", T(|t| Ok(t.count(Count::Fills)));
+    "unpriced_trades", "trades without a notional", "trades", 'G', [], "", Log1p, false, "", "fills whose notional cannot be computed; they are in no volume", "how much the volume leaves out", "", T(|t| Ok((t.sums.count(Count::Fills).saturating_sub(t.sums.count(Count::Priced))) as f64));
+    "self_trades", "trades with itself", "trades", 'G', ["is_self_trade"], "", Log1p, false, "", "fills of the account with itself; they are in volume and activity, and in no feature of flow, positions or sides", "wash trading, or desks that meet", "", T(|t| { t.some(Count::SelfKnown, "missing:is_self_trade")?; Ok(t.count(Count::SelfTrades)) });
     "orders", "number of orders", "orders", 'M', ["order_id"], "", Log1p, false, "", "distinct order_id; beyond 128 estimated (standard error 3.25 %)", "orders that were filled, in whole or in part", "Flajolet et al. 2007", T(orders);
     "average_trade_usd", "average trade", "USD", 'G', ["quantity", "price"], "", Asinh, true, "", "Σ N / fills with a notional", "mean size of a trade", "", T(average);
     "median_trade_usd", "median trade", "USD", 'G', ["quantity", "price"], "", Asinh, false, "", "median of N from a sketch (relative error 1 %; more where sizes spread over more than 160 buckets)", "typical size of a trade", "Masson, Rim, Lee 2019", T(|t| quantile(t, 0.5));
@@ -25,7 +27,7 @@ features! { "volume";
     "volume_ratio_7d_28d", "volume of the last week", "ratio", 'M', ["quantity", "price"], "", Log1p, false, "14 days", "4 × volume of the last 7 whole days / volume of the 28 before", "1 is steady; above, the account trades more than it did", "", T(ratio_of_weeks);
     "volume_share", "share of the venue's volume", "share", 'J', ["quantity", "price", "market.venue_volume_usd"], "", Hellinger, false, "", "Σ N / volume of the venue in the same window", "weight of the account", "", T(|t| venue_share(t, Money::Volume));
     "flow_share", "share of the venue's flow", "-1 to 1", 'J', ["quantity", "price", "side", "market.venue_volume_usd"], "", Identity, false, "", "(bought - sold) / volume of the venue in the same window", "weight and direction of the account", "", T(flow_share);
-    "turnover_equity", "turnover", "times equity", 'G', ["quantity", "price", "snapshot.equity_usd"], "", Log1p, false, "", "Σ N / mean equity of the snapshots", "how often the account turns its equity over", "", Both(|t, s| { t.priced()?; let mean = s.equity.mean_equity.filter(|&e| e > 0.0).ok_or("no_equity")?; Ok(t.usd(Money::Volume) / mean) });
+    "turnover_equity", "turnover", "times equity", 'G', ["quantity", "price", "snapshot.equity_usd"], "", Log1p, false, "", "Σ N / mean equity of the snapshots", "how often the account turns its equity over", "", Both(|t, s| { t.priced()?; let mean = s.equity.mean_equity.ok_or("missing:equity_usd")?; if mean <= 0.0 { return Err("no_equity"); } Ok(t.usd(Money::Volume) / mean) });
     "decayed_volume_usd", "recent volume", "USD", 'G', ["quantity", "price", "as_of"], "", Asinh, false, "", "Σ N 2^(-age / 30 d)", "volume with a half-life of 30 days", "Cormode et al. 2009", T(|t| { t.priced()?; decayed(t, 1) });
     "decayed_trades", "recent trades", "trades", 'G', ["as_of"], "", Log1p, false, "", "Σ 2^(-age / 30 d)", "number of trades with a half-life of 30 days", "Cormode et al. 2009", T(|t| decayed(t, 0));
 }
@@ -95,10 +97,7 @@ fn venue_share(t: &Trades, sum: Money) -> Value {
 }
 
 fn flow_share(t: &Trades) -> Value {
-    if t.sums.count(Count::Sided) == 0 {
-        t.priced()?;
-        return Err("missing:side");
-    }
+    t.flow_with(Count::Sided, "missing:side")?;
     venue_share(t, Money::Signed)
 }
 
