@@ -60,4 +60,4 @@ CREATE FUNCTION reproduce_model(segmentation text, version integer DEFAULT NULL)
   RETURNS TABLE("check" text, expected text, found text, equal boolean)
   AS 'MODULE_PATHNAME', 'segmentation_reproduce_model' LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 20;
 COMMENT ON FUNCTION reproduce_model(text, integer) IS
-  'Fits a version again from what is stored with it (as_of, look-back, features, seed, parameters) and compares: the extension''s version, the rows and their hash, the features, the market, the segments, and the hash of the whole model without ids, names and warnings. Stores nothing. Writes temporary tables only.';
+  'Fits a version again from what is stored with it (as_of, look-back, features, seed, parameters) and compares: the extension''s version, the rows and their hash, the features, the market, the segments, and the hash of the whole model without ids, names and warnings. Stores nothing. Writes temporary tables only. A sample is drawn as it was, whatever maintenance_work_mem is now; 54000 where that does not hold its rows.';

@@ -40,6 +40,7 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use crate::cluster::{Algorithm, Settings};
     use crate::control::Control;
     use crate::model::{fit, FitInput, FitOptions, Model};
     use crate::prepare::{FeatureSpec, Transform};
@@ -72,6 +73,30 @@ mod tests {
         assert_eq!(Model::from_json(&json).unwrap().to_json().unwrap(), json);
         model.recount(&[300, 100], &[0.0, 0.0], 0.0).unwrap();
         assert_eq!(model.segments[0].volume_share, None);
+    }
+
+    #[test]
+    fn noise_has_a_share_of_the_volume() {
+        let raw = Array2::from_shape_fn((40, 1), |(i, _)| (i % 2 * 10) as f64 + if i == 39 { 500.0 } else { 0.0 });
+        let spec = FeatureSpec { name: "a".into(), transform: Transform::Identity, ..FeatureSpec::default() };
+        let volume = Some((0..40).map(|i| if i == 39 { 60.0 } else { 40.0 / 39.0 }).collect());
+        let settings = Settings { eps: Some(1.0), min_points: Some(5), ..Settings::default() };
+        let preparation = Some(serde_json::json!({"scale": null, "winsorise": null, "weights": null, "pca": null}));
+        let options = FitOptions { algorithm: Algorithm::Dbscan, settings, preparation, ..FitOptions::default() };
+        let input = FitInput { specs: vec![spec], raw, volume };
+        let mut model = fit(input, &options, &Control::new()).unwrap().model;
+        let near = |found: Option<f64>, expected: f64| found.is_some_and(|found| (found - expected).abs() < 1e-12);
+        assert_eq!((model.k(), model.quality.noise), (2, 1));
+        assert!(near(model.quality.noise_volume_share, 0.6));
+        assert!(near(model.segments[0].volume_share, 20.0 * 40.0 / 39.0 / 100.0));
+        model.provenance.sampled_from = Some(400);
+        model.recount(&[200, 100], &[10.0, 30.0], 60.0).unwrap();
+        model.warn_of_sizes();
+        assert!(near(model.quality.noise_volume_share, 0.6) && near(model.segments[1].volume_share, 0.3));
+        let told = "100 accounts (25.0 %), 60.0 % of volume, are in no segment (noise)";
+        assert!(model.provenance.warnings.iter().any(|w| w == told), "{:?}", model.provenance.warnings);
+        model.recount(&[300, 100], &[10.0, 30.0], 0.0).unwrap();
+        assert_eq!(model.quality.noise_volume_share, None);
     }
 
     #[test]
