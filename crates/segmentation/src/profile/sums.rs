@@ -224,10 +224,10 @@ impl Sums {
     /// The volumes by kind, each under the key of its name.
     pub fn by_kind(&self) -> Shares {
         let key = |kind: usize| key40(hash(KIND_NAMES[kind].as_bytes()));
-        let mut shares = Shares::default();
-        shares.entries = (0..KINDS).map(|kind| (key(kind), self.kind_volume(kind))).filter(|e| e.1 > 0).collect();
-        shares.entries.sort_unstable();
-        shares
+        let volumes = (0..KINDS).map(|kind| (key(kind), self.kind_volume(kind)));
+        let mut entries: Vec<(u64, i128)> = volumes.filter(|(_, volume)| *volume > 0).collect();
+        entries.sort_unstable();
+        Shares { entries, ..Shares::default() }
     }
 
     pub fn count(&self, what: Count) -> u64 {
