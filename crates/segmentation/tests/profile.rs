@@ -273,7 +273,8 @@ proptest! {
         let n = rows.len() as f64;
         // Amounts are rounded to 1e-9 USD and summed exactly: fees of both signs may cancel to almost nothing.
         let usd = |r: &Row| r.quantity * r.price;
-        let exact = |amounts: &mut dyn Iterator<Item = f64>| amounts.map(|x| (x * 1e9).round() as i128).sum::<i128>() as f64 / 1e9;
+        let units = |usd: f64| (usd * 1e9).round() as i128;
+        let exact = |amounts: &mut dyn Iterator<Item = f64>| amounts.map(units).sum::<i128>() as f64 / 1e9;
         let volume = exact(&mut rows.iter().map(usd));
         let sum_if = |f: &dyn Fn(&Row) -> Option<f64>| exact(&mut rows.iter().filter_map(f));
         let mut want: BTreeMap<&str, Option<f64>> = BTreeMap::new();
@@ -287,9 +288,10 @@ proptest! {
         want.insert("maker_ratio", per(
             sum_if(&|r| r.maker.filter(|&m| m).map(|_| usd(r))), sum_if(&|r| r.maker.map(|_| usd(r)))));
         want.insert("instruments", Some(rows.iter().map(|r| r.instrument).collect::<BTreeSet<_>>().len() as f64));
-        let mut by: BTreeMap<u16, f64> = BTreeMap::new();
-        rows.iter().for_each(|r| *by.entry(r.instrument).or_default() += usd(r));
-        let shares: Vec<f64> = by.values().filter(|&&v| v > 0.0).map(|v| v / volume).collect();
+        // Shares too, or the only instrument of an account would have one of almost 1.
+        let mut by: BTreeMap<u16, i128> = BTreeMap::new();
+        rows.iter().for_each(|r| *by.entry(r.instrument).or_default() += units(usd(r)));
+        let shares: Vec<f64> = by.values().filter(|&&v| v > 0).map(|&v| v as f64 / 1e9 / volume).collect();
         want.insert("hhi", (volume > 0.0).then(|| shares.iter().map(|w| w * w).sum()));
         want.insert("entropy", (volume > 0.0).then(|| shares.iter().map(|w| -w * w.ln()).sum()));
         let mut hours = [0.0f64; 24];
