@@ -429,6 +429,54 @@ CREATE AGGREGATE @extschema@.rollup(segmentation.account_profile) (
 COMMENT ON AGGREGATE rollup(segmentation.account_profile) IS
   'Profile of the trades of several profiles (days to months, sub-accounts to a master account). NULLs are skipped, NULL over no rows.';
 
+CREATE FUNCTION segmentation.profile_final_events(internal) RETURNS segmentation.account_profile
+  AS 'MODULE_PATHNAME', 'segmentation_profile_final_events' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.profile_final_events(internal) IS 'Final function of profile_events.';
+CREATE AGGREGATE segmentation.profile_events(segmentation.trade) (
+  SFUNC = segmentation.profile_add,
+  STYPE = internal,
+  SSPACE = 1024,
+  FINALFUNC = segmentation.profile_final_events,
+  COMBINEFUNC = segmentation.profile_combine,
+  SERIALFUNC = segmentation.profile_serialize,
+  DESERIALFUNC = segmentation.profile_deserialize,
+  PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segmentation.profile_events(segmentation.trade) IS
+  'As account_profile, but a profile of more trades than a sparse one holds keeps them one by one (6 to 60 bytes each), for carried_profile to put them in order after what was open before. Not for storing.';
+CREATE AGGREGATE segmentation.profile_events(segmentation.account_profile) (
+  SFUNC = segmentation.rollup_add,
+  STYPE = internal,
+  SSPACE = 2048,
+  FINALFUNC = segmentation.profile_final_events,
+  COMBINEFUNC = segmentation.profile_combine,
+  SERIALFUNC = segmentation.profile_serialize,
+  DESERIALFUNC = segmentation.profile_deserialize,
+  PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segmentation.profile_events(segmentation.account_profile) IS
+  'As rollup, but trades that are kept one by one in the profiles stay so. Not for storing.';
+
+CREATE FUNCTION segmentation.profile_follow(segmentation.account_profile, segmentation.account_profile)
+  RETURNS segmentation.account_profile
+  AS 'MODULE_PATHNAME', 'segmentation_profile_follow' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.profile_follow(segmentation.account_profile, segmentation.account_profile) IS
+  'The second profile, whose positions begin with what the first one leaves open: give it profile_events of its trades. The first one may be NULL, or without trades: then nothing is open. NULL for a NULL second one.';
+CREATE FUNCTION segmentation.profile_carry(segmentation.account_profile, segmentation.account_profile)
+  RETURNS segmentation.account_profile
+  AS 'MODULE_PATHNAME', 'segmentation_profile_carry' LANGUAGE c IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.profile_carry(segmentation.account_profile, segmentation.account_profile) IS 'Transition function of carried_profile.';
+CREATE AGGREGATE segmentation.carried_profile(segmentation.account_profile) (
+  SFUNC = segmentation.profile_carry,
+  STYPE = segmentation.account_profile,
+  PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segmentation.carried_profile(segmentation.account_profile) IS
+  'As a window function over the days of an account, ORDER BY day: the profile of the day, whose positions begin with what the days before leave open. Give it profile_events of each day. On a day without trades it is the profile of the day before.';
+CREATE FUNCTION segmentation.profile_is_sparse(segmentation.account_profile) RETURNS boolean
+  AS 'MODULE_PATHNAME', 'segmentation_profile_is_sparse' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.profile_is_sparse(segmentation.account_profile) IS 'Whether the profile is stored as its fills, of which it then has 32 at most: such a day needs not be told what was open before it.';
+
 CREATE FUNCTION segmentation.profile_plus(segmentation.account_profile, segmentation.account_profile)
   RETURNS segmentation.account_profile
   AS 'MODULE_PATHNAME', 'segmentation_profile_plus' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;

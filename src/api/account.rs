@@ -99,10 +99,12 @@ fn past_profile(
     let functions = catalogue::function_schema()?;
     let _path = SafePath::set();
     let sql = format!(
-        "SELECT {functions}.rollup(p.profile) FROM {} p WHERE p.account = {} AND {}",
+        "SELECT {} FROM {} p WHERE p.account = {} AND {} {}",
+        window.profile(&functions),
         table.quoted(),
         key_sql(definition, argument_type, "$1"),
-        window.condition()
+        window.rows(),
+        window.having()
     );
     spi::read(&sql, &[raw(argument_type, Some(account))], |r| Ok(r.bytes(0, 1).map(<[u8]>::to_vec)))
 }

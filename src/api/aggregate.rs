@@ -1,5 +1,7 @@
-//! Support functions of the aggregates `account_profile(trade)` and `rollup(account_profile)`.
+//! Support functions of the aggregates `account_profile(trade)`, `rollup(account_profile)` and those that carry positions
+//! from one day to the next.
 
+use crate::api::types::{read_profile, write_profile};
 use crate::pg::alloc::PgAlloc;
 use crate::pg::call::{Call, Raw};
 use crate::pg::datum::varlena;
@@ -8,7 +10,7 @@ use crate::pg::queue;
 use crate::pg::state::{self, Working};
 use crate::sql_function;
 use segmentation::profile::fill::Fill;
-use segmentation::profile::State;
+use segmentation::profile::{stored, State};
 
 sql_function!("segmentation_profile_add", 2, profile_add);
 sql_function!("segmentation_profile_add_snapshot", 2, profile_add_snapshot);
@@ -17,6 +19,10 @@ sql_function!("segmentation_profile_combine", 2, combine);
 sql_function!("segmentation_profile_serialize", 1, serialize);
 sql_function!("segmentation_profile_deserialize", 2, deserialize);
 sql_function!("segmentation_profile_final", 1, finish);
+sql_function!("segmentation_profile_final_events", 1, finish_with_events);
+sql_function!("segmentation_profile_follow", 2, follow);
+sql_function!("segmentation_profile_carry", 2, carry);
+sql_function!("segmentation_profile_is_sparse", 1, is_sparse);
 
 /// A NULL trade or profile is none: over nothing but NULLs the state stays NULL, and so does the answer.
 fn unchanged(call: &Call) -> Result<Option<Raw>> {
@@ -90,14 +96,51 @@ fn deserialize(call: &Call) -> Result<Option<Raw>> {
 
 /// NULL over no rows, like `sum`.
 fn finish(call: &Call) -> Result<Option<Raw>> {
+    finished(call, |state, out| state.write(out), |state, out| state.write(out))
+}
+
+fn finish_with_events(call: &Call) -> Result<Option<Raw>> {
+    finished(call, |state, out| state.write_with_events(out), |state, out| state.write_with_events(out))
+}
+
+fn finished(
+    call: &Call,
+    own: impl FnOnce(&mut State<PgAlloc>, &mut Vec<u8>),
+    packed: impl FnOnce(&mut State, &mut Vec<u8>),
+) -> Result<Option<Raw>> {
     call.aggregate_context()?;
     let mut bytes = Vec::new();
     match state::argument(call, 0)? {
         None => return Ok(None),
-        Some(Working::State(state)) => state.write(&mut bytes),
-        Some(Working::Packed(packed)) => {
-            crate::api::types::read_profile(packed)?.write(&mut bytes);
-        }
+        Some(Working::State(state)) => own(state, &mut bytes),
+        Some(Working::Packed(bytes_of)) => packed(&mut read_profile(bytes_of)?, &mut bytes),
     }
     Ok(Some(Raw(varlena(&bytes))))
+}
+
+fn follow(call: &Call) -> Result<Option<Raw>> {
+    let Some(bytes) = call.bytes(1) else { return Ok(None) };
+    following(call.bytes(0), bytes).map(Some)
+}
+
+/// What was open before a day without trades is still open after it.
+fn carry(call: &Call) -> Result<Option<Raw>> {
+    let before = call.bytes(0);
+    match (before, call.bytes(1)) {
+        (Some(before), None) => Ok(Some(Raw(varlena(before)))),
+        (Some(before), Some(bytes)) if !stored::has_trades(bytes)? => Ok(Some(Raw(varlena(before)))),
+        (_, bytes) => bytes.map(|bytes| following(before, bytes)).transpose(),
+    }
+}
+
+fn following(before: Option<&[u8]>, bytes: &[u8]) -> Result<Raw> {
+    let mut profile = read_profile(bytes)?;
+    if let Some(before) = before {
+        profile.follow(&mut read_profile(before)?);
+    }
+    Ok(Raw(varlena(&write_profile(profile))))
+}
+
+fn is_sparse(call: &Call) -> Result<Option<bool>> {
+    Ok(call.bytes(0).map(stored::is_sparse).transpose()?)
 }

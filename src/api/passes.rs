@@ -53,13 +53,14 @@ impl<'a> Passes<'a> {
         Ok(Passes { definition, table, pass, reference, snapshots, returns, functions })
     }
 
-    /// One row (account, start, profile) an account and UTC day, into a new temporary table.
+    /// One row (account, start, profile) an account and UTC day, into a new temporary table. Days of many trades still have
+    /// them one by one: [`put_in_course`] comes next.
     pub fn days(&self, name: &str) -> Result<Statement> {
         let mut params = Params::default();
         let functions = &self.functions;
         let t = self.pass.sql(self.definition, &self.table, &self.reference, Quotes::Before(None), &mut params)?;
         let mut query = format!(
-            "SELECT {account} AS account, segmentation.utc_day({at}) AS start, {functions}.account_profile({trade}) AS profile
+            "SELECT {account} AS account, segmentation.utc_day({at}) AS start, segmentation.profile_events({trade}) AS profile
              FROM {from} WHERE {account} IS NOT NULL GROUP BY 1, 2",
             account = t.account,
             at = t.executed_at,
@@ -69,7 +70,7 @@ impl<'a> Passes<'a> {
         if let Some(opened) = &self.snapshots {
             let s = snapshots::sql(opened, self.definition.key_type, self.returns.as_ref(), None, &mut params)?;
             query = format!(
-                "SELECT account, start, {functions}.rollup(profile) AS profile FROM (
+                "SELECT account, start, segmentation.profile_events(profile) AS profile FROM (
                    {query}
                    UNION ALL
                    SELECT {account}, segmentation.utc_day({at}), {functions}.account_profile({snapshot})
@@ -84,9 +85,9 @@ impl<'a> Passes<'a> {
         Ok(Statement { sql: format!("CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {query}"), params })
     }
 
-    /// One row (account, profile) an account that has something between the beginning of the day of `as_of` and `as_of`, made from the
-    /// rows, into a new temporary table; `None` where that is a midnight.
-    pub fn part(&self, name: &str, as_of: i64) -> Result<Option<Statement>> {
+    /// One row (account, profile) an account that has something between the beginning of the day of `as_of` and `as_of`, made
+    /// from the rows, after the table `days`, into a new temporary table; `None` where that is a midnight.
+    pub fn part(&self, name: &str, days: &str, as_of: i64) -> Result<Option<Statement>> {
         if as_of.rem_euclid(DAY) == 0 {
             return Ok(None);
         }
@@ -97,7 +98,7 @@ impl<'a> Passes<'a> {
         let quotes = Quotes::Before(Some(&at));
         let t = self.pass.sql(self.definition, &self.table, &self.reference, quotes, &mut params)?;
         let mut query = format!(
-            "SELECT {account} AS account, {functions}.account_profile({trade}) AS profile FROM {from}
+            "SELECT {account} AS account, segmentation.profile_events({trade}) AS profile FROM {from}
              WHERE {account} IS NOT NULL AND {t_at} < {at} AND {t_at} >= {since} GROUP BY 1",
             account = t.account,
             trade = t.trade,
@@ -108,7 +109,7 @@ impl<'a> Passes<'a> {
             let key = self.definition.key_type;
             let s = snapshots::sql(opened, key, self.returns.as_ref(), Some(&at), &mut params)?;
             query = format!(
-                "SELECT account, {functions}.rollup(profile) AS profile FROM (
+                "SELECT account, segmentation.profile_events(profile) AS profile FROM (
                    {query}
                    UNION ALL
                    SELECT {account}, {functions}.account_profile({snapshot}) FROM {from}
@@ -120,11 +121,22 @@ impl<'a> Passes<'a> {
                 s_at = s.taken_at,
             );
         }
-        Ok(Some(Statement { sql: format!("CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {query}"), params }))
+        let sql = format!(
+            "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS
+             WITH e AS MATERIALIZED ({query}),
+             b AS (SELECT d.account, segmentation.profile_events(d.profile) AS profile FROM {days} d
+                   WHERE d.start > {NO_DAY} AND d.start < segmentation.utc_day({at})
+                     AND d.account IN (SELECT e.account FROM e WHERE NOT segmentation.profile_is_sparse(e.profile))
+                   GROUP BY 1)
+             SELECT e.account, CASE WHEN segmentation.profile_is_sparse(e.profile) THEN e.profile
+                                    ELSE segmentation.profile_follow(b.profile, e.profile) END AS profile
+             FROM e LEFT JOIN b ON b.account = e.account"
+        );
+        Ok(Some(Statement { sql, params }))
     }
 
     /// One row (account, profile) an account, into a new temporary table: from the first day of the look-back to the day
-    /// of `as_of`, and of that day what is in the table `part`.
+    /// of `as_of`, and of that day what is in the table `part`. What was open at the beginning comes from the days before.
     pub fn whole(
         &self,
         name: &str,
@@ -136,25 +148,31 @@ impl<'a> Passes<'a> {
         let mut params = Params::default();
         let functions = &self.functions;
         let at = params.add(time(Some(as_of)));
-        let low = low_day(&at, lookback, &mut params);
-        let part = part.map_or(String::new(), |part| format!(" UNION ALL SELECT account, profile FROM {part}"));
-        let sql = format!(
-            "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS
-             SELECT account, {functions}.rollup(profile) AS profile FROM (
-               SELECT d.account, d.profile FROM {days} d
-               WHERE d.start > date '-infinity' AND d.start >= {low} AND d.start < segmentation.utc_day({at}){part}) p
-             GROUP BY account"
+        let counts = match lookback {
+            None => "true".into(),
+            Some(_) => format!("d.start >= {}", low_day(&at, lookback, &mut params)),
+        };
+        let part = part.map_or(String::new(), |part| format!(" UNION ALL SELECT account, profile, true FROM {part}"));
+        let rows = format!(
+            "(SELECT d.account, d.profile, {counts} AS counts FROM {days} d
+              WHERE d.start > {NO_DAY} AND d.start < segmentation.utc_day({at}){part}) p"
         );
-        Ok(Statement { sql, params })
+        let query = match lookback {
+            None => format!("SELECT p.account, {functions}.rollup(p.profile) AS profile FROM {rows} GROUP BY 1"),
+            Some(_) => format!(
+                "SELECT p.account, {} AS profile FROM {rows} GROUP BY 1 HAVING pg_catalog.bool_or(p.counts)",
+                following("p.profile", "NOT p.counts", "p.counts")
+            ),
+        };
+        Ok(Statement { sql: format!("CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {query}"), params })
     }
 
-    /// One row (account, profile) an account, or a master account as text, straight from the rows for which `condition` is
-    /// true of the trades; `since` and `at` bound the snapshots.
+    /// One row (account, profile) an account, or a master account as text, straight from the rows from `since` (from the first
+    /// one, if there is none) to before `at`. What was open at `since` comes from the rows before it.
     pub fn over(
         &self,
         masters: Option<&Masters>,
-        condition: &str,
-        since: &str,
+        since: Option<&str>,
         at: &str,
         params: &mut Params,
     ) -> Result<String> {
@@ -166,16 +184,30 @@ impl<'a> Passes<'a> {
             Some(masters) => masters.of(&account)?,
             None => (t.account.clone(), String::new()),
         };
-        let trades = format!(
-            "SELECT {key} AS account, {functions}.account_profile({trade}) AS profile
-             FROM {from}{join} WHERE {own} IS NOT NULL AND {condition} GROUP BY 1",
-            trade = t.trade,
+        let rows = format!(
+            "FROM {from}{join} WHERE {own} IS NOT NULL AND {t_at} < {at}",
             from = t.from,
             own = t.account,
+            t_at = t.executed_at,
         );
+        let trade = t.trade;
+        let trades = match since {
+            None => {
+                format!("SELECT {key} AS account, {functions}.account_profile({trade}) AS profile {rows} GROUP BY 1")
+            }
+            Some(since) => {
+                let (before, within) =
+                    (format!("{} < {since}", t.executed_at), format!("{} >= {since}", t.executed_at));
+                format!(
+                    "SELECT {key} AS account, {} AS profile {rows} GROUP BY 1 HAVING pg_catalog.bool_or({within})",
+                    following(&trade, &before, &within)
+                )
+            }
+        };
         let Some(opened) = &self.snapshots else { return Ok(trades) };
         let s = snapshots::sql(opened, self.definition.key_type, self.returns.as_ref(), Some(at), params)?;
-        let within = format!("{s_at} >= {since} AND {s_at} < {at}", s_at = s.taken_at);
+        let since = since.map_or(String::new(), |since| format!("{} >= {since} AND ", s.taken_at));
+        let within = format!("{since}{s_at} < {at}", s_at = s.taken_at);
         let snapshots = match masters {
             Some(masters) => masters::snapshots(masters, &s, &within)?,
             None => format!(
@@ -193,10 +225,45 @@ impl<'a> Passes<'a> {
     }
 }
 
+/// The day of what has no time.
+pub const NO_DAY: &str = "date '-infinity'";
+
+/// SQL of an aggregate over trades or profiles: the profile of those that count, after those before.
+pub fn following(of: &str, before: &str, counts: &str) -> String {
+    format!(
+        "segmentation.profile_follow(segmentation.profile_events({of}) FILTER (WHERE {before}),
+                                     segmentation.profile_events({of}) FILTER (WHERE {counts}))"
+    )
+}
+
+/// SQL of rows `e` in the order of `start`, each after those before it. Sparse ones are left as they are: they follow
+/// whatever is before them.
+pub fn carried(query: &str) -> String {
+    format!(
+        "SELECT e.account, e.start, CASE WHEN segmentation.profile_is_sparse(e.profile) THEN e.profile
+           ELSE segmentation.carried_profile(e.profile) OVER (PARTITION BY e.account ORDER BY e.start ROWS UNBOUNDED PRECEDING)
+           END AS profile
+         FROM ({query}) e"
+    )
+}
+
+/// Has the days of many trades in a table of days begin with what is open before them.
+pub fn put_in_course(days: &str) -> String {
+    let of_many = "NOT segmentation.profile_is_sparse(d.profile)";
+    format!(
+        "UPDATE {days} d SET profile = c.profile
+         FROM ({}) c WHERE c.account = d.account AND c.start = d.start AND {of_many}",
+        carried(&format!(
+            "SELECT d.account, d.start, d.profile FROM {days} d WHERE d.start > {NO_DAY}
+               AND d.account IN (SELECT d.account FROM {days} d WHERE {of_many})"
+        ))
+    )
+}
+
 /// SQL of the first UTC day of a look-back that ends at an instant.
 pub fn low_day(at: &str, lookback: Option<&str>, params: &mut Params) -> String {
     match lookback {
-        None => "date '-infinity'".into(),
+        None => NO_DAY.into(),
         Some(lookback) => format!(
             "segmentation.utc_day(pg_catalog.timezone('UTC', pg_catalog.timezone('UTC', {at}) - {}::text::interval))",
             params.add(maybe(Some(lookback.to_string())))

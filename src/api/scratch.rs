@@ -6,7 +6,7 @@ use crate::api::assign::{score_columns, SCORED};
 use crate::api::catalogue::{self, Definition};
 use crate::api::fit::one_snapshot;
 use crate::api::matrix::order_collation;
-use crate::api::passes::{Passes, Statement};
+use crate::api::passes::{carried, put_in_course, Passes, Statement, NO_DAY};
 use crate::api::population;
 use crate::api::ready_made;
 use crate::api::sources::custom::{Account, Custom};
@@ -85,6 +85,7 @@ pub fn trade_features(
     }
     let passes = Passes::new(definition, &sources, source)?;
     spi_run(passes.days(DAYS_NAME)?)?;
+    spi::run(&put_in_course(DAYS), &[])?;
     let as_of = match as_of {
         Some(at) => at,
         None => end_of_watermark_day(source)?,
@@ -96,7 +97,7 @@ pub fn trade_features(
         as_of,
         warnings,
     )?;
-    let part = passes.part(PART_NAME, as_of)?.map(spi_run).transpose()?.map(|_| PART);
+    let part = passes.part(PART_NAME, DAYS, as_of)?.map(spi_run).transpose()?.map(|_| PART);
     spi_run(passes.whole(WHOLE_NAME, DAYS, part, as_of, lookback)?)?;
     let (vector, market, min_trades) = match wanted {
         Wanted::Declared { min_trades } => {
@@ -193,15 +194,15 @@ fn end_of_watermark_day(source: &Relation) -> Result<i64> {
 /// day before it, with a span of 0, so that what was scored then can be explained.
 pub fn store_profiles(definition: &Definition, as_of: Option<i64>) -> Result<()> {
     let Some(profiles) = definition.profiles()? else { return Ok(()) };
-    let (table, functions) = (profiles.quoted(), catalogue::function_schema()?);
+    let table = profiles.quoted();
     spi::run(&format!("DELETE FROM {table}"), &[])?;
     spi::run(&format!("INSERT INTO {table} SELECT account, 1, start, profile FROM {DAYS}"), &[])?;
+    let spans = format!(
+        "SELECT account, {} AS start, segmentation.profile_events(profile) AS profile FROM {DAYS} WHERE start > {NO_DAY} GROUP BY 1, 2",
+        span_start("start")
+    );
     spi::run(
-        &format!(
-            "INSERT INTO {table} SELECT account, {SPAN}, {}, {functions}.rollup(profile) FROM {DAYS}
-             WHERE start > date '-infinity' GROUP BY 1, 3",
-            span_start("start")
-        ),
+        &format!("INSERT INTO {table} SELECT c.account, {SPAN}, c.start, c.profile FROM ({}) c", carried(&spans)),
         &[],
     )?;
     if let (true, Some(as_of)) = (exists(PART)?, as_of) {
@@ -216,11 +217,6 @@ pub fn store_profiles(definition: &Definition, as_of: Option<i64>) -> Result<()>
 /// First day of the 32-day span of a finite day, no earlier than the first day that PostgreSQL has.
 pub fn span_start(day: &str) -> String {
     format!("date '2000-01-01' + greatest({SPAN} * {}, {FIRST_DAY})", block(day))
-}
-
-/// The day after the last one of that span.
-pub fn span_end(day: &str) -> String {
-    format!("date '2000-01-01' + {SPAN} * ({} + 1)", block(day))
 }
 
 fn block(day: &str) -> String {

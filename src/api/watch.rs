@@ -13,9 +13,10 @@ use crate::api::assign::{score_columns, SCORED};
 use crate::api::catalogue::{self, Definition, Source};
 use crate::api::fit::{lock, one_snapshot};
 use crate::api::models::event::Event;
+use crate::api::passes::{carried, NO_DAY};
 use crate::api::rights::{check_owner_reads, check_owner_reads_sources};
 use crate::api::scratch::{
-    drop_scratch, score_all, span_end, span_start, store_profiles, trade_features, upsert, write_segments, Wanted,
+    drop_scratch, score_all, span_start, store_profiles, trade_features, upsert, write_segments, Wanted,
 };
 use crate::api::sources::custom::{self, Account};
 use crate::api::sources::reference::Reference;
@@ -249,32 +250,8 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
         &[],
     )?;
     spi::run(&format!("SELECT FROM {segments} WHERE account IN ({touched}) ORDER BY account FOR NO KEY UPDATE"), &[])?;
-    spi::run(
-        &format!(
-            "INSERT INTO {profiles} AS p (account, span, start, profile)
-             SELECT {account}, 1, segmentation.utc_day({at}), {functions}.account_profile({trade})
-             FROM {from} WHERE {account} IS NOT NULL GROUP BY 1, 3 ORDER BY 1, 3
-             ON CONFLICT (account, span, start) DO UPDATE
-               SET profile = segmentation.profile_plus(p.profile, EXCLUDED.profile)"
-        ),
-        params.args(),
-    )?;
-    spi::run(
-        &format!(
-            "INSERT INTO {profiles} AS p (account, span, start, profile)
-             SELECT d.account, {SPAN}, b.start, {functions}.rollup(d.profile)
-             FROM (SELECT DISTINCT account, {block} AS start
-                   FROM (SELECT {account} AS account, segmentation.utc_day({at}) AS day FROM {NEW} t
-                         WHERE {account} IS NOT NULL) n
-                   WHERE day > date '-infinity') b
-             JOIN {profiles} d ON d.account = b.account AND d.span = 1 AND d.start >= b.start AND d.start < {end}
-             GROUP BY 1, 3 ORDER BY 1, 3
-             ON CONFLICT (account, span, start) DO UPDATE SET profile = EXCLUDED.profile",
-            block = span_start("day"),
-            end = span_end("b.start"),
-        ),
-        &[],
-    )?;
+    store_days(&profiles, account, at, trade, from, &params)?;
+    store_spans(&profiles, account, at)?;
     let watermark = format!(
         "SELECT pg_catalog.timezone('UTC', (pg_catalog.max(start) + 1)::timestamp) FROM {profiles}
          WHERE span = 1 AND start > date '-infinity' AND start <= segmentation.utc_day(pg_catalog.transaction_timestamp())"
@@ -311,16 +288,18 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
                               CASE WHEN {trades} >= {least}
                                    THEN segmentation.score(v.b[1:{n}]{all}, CAST({json} AS segmentation.model)) END AS s
                        FROM (SELECT r.account, {built_in} AS b{own}
-                             FROM (SELECT p.account, {functions}.rollup(p.profile) AS profile
-                                   FROM {profiles} p WHERE p.account IN ({touched}) AND {window}
-                                   GROUP BY p.account ORDER BY p.account) r{join} OFFSET 0) v
+                             FROM (SELECT p.account, {profile} AS profile
+                                   FROM {profiles} p WHERE p.account IN ({touched}) AND {rows}
+                                   GROUP BY p.account {having} ORDER BY p.account) r{join} OFFSET 0) v
                        WHERE {trades} > 0) x
                  {upsert} RETURNING account)
                  DELETE FROM {segments} gone WHERE gone.account IN ({touched}) AND gone.quality <> 'dirty'
                    AND NOT EXISTS (SELECT FROM scored WHERE scored.account = gone.account)",
                 columns = score_columns(&ids, &names),
                 n = vector.built_in.len(),
-                window = window.condition(),
+                profile = window.profile(&functions),
+                rows = window.rows(),
+                having = window.having(),
                 // Trades that were missed are missing until a fit reads them.
                 upsert = upsert("CASE WHEN old.quality = 'dirty' THEN old.quality ELSE EXCLUDED.quality END"),
             ),
@@ -330,6 +309,82 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
     // Nothing is dated before tomorrow: there is no account to score.
     spi::run(&format!("DELETE FROM {segments} WHERE quality = 'pending' AND account IN ({touched})"), &[])?;
     Ok(None)
+}
+
+/// Adds the inserted trades to the days of their accounts.
+fn store_days(profiles: &str, account: &str, at: &str, trade: &str, from: &str, params: &Params) -> Result<()> {
+    let inserted = format!(
+        "SELECT {account} AS account, segmentation.utc_day({at}) AS start, segmentation.profile_events({trade}) AS profile
+         FROM {from} WHERE {account} IS NOT NULL GROUP BY 1, 2"
+    );
+    let first = format!(
+        "SELECT n.account, coalesce(pg_catalog.min(n.start) FILTER (WHERE n.start > {NO_DAY}), date 'infinity') AS start
+         FROM n GROUP BY 1"
+    );
+    let merged = format!(
+        "SELECT u.account, u.start, segmentation.profile_events(u.profile) AS profile
+         FROM (SELECT p.account, p.start, p.profile FROM f JOIN {profiles} p
+                 ON p.account = f.account AND p.span = 1 AND (p.start >= f.start OR p.start = {NO_DAY})
+               UNION ALL SELECT n.account, n.start, n.profile FROM n) u GROUP BY 1, 2"
+    );
+    let before = format!(
+        "(p.span = 1 AND p.start >= {block} AND p.start < f.start) OR (p.span = {SPAN} AND p.start < {block})",
+        block = span_start("f.start")
+    );
+    spi::run(&stored(profiles, 1, &inserted, &first, &merged, &before), params.args())?;
+    Ok(())
+}
+
+/// Makes the spans anew that have such days, or days after them.
+fn store_spans(profiles: &str, account: &str, at: &str) -> Result<()> {
+    let inserted = format!(
+        "SELECT {account} AS account, pg_catalog.min(segmentation.utc_day({at})) AS day FROM {NEW} t
+         WHERE {account} IS NOT NULL AND segmentation.utc_day({at}) > {NO_DAY} GROUP BY 1"
+    );
+    let first = format!("SELECT n.account, {} AS start FROM n", span_start("n.day"));
+    let merged = format!(
+        "SELECT p.account, {} AS start, segmentation.profile_events(p.profile) AS profile
+         FROM f JOIN {profiles} p ON p.account = f.account AND p.span = 1 AND p.start >= f.start GROUP BY 1, 2",
+        span_start("p.start")
+    );
+    spi::run(
+        &stored(profiles, SPAN, &inserted, &first, &merged, &format!("p.span = {SPAN} AND p.start < f.start")),
+        &[],
+    )?;
+    Ok(())
+}
+
+/// SQL that stores profiles of a span: for the rows `n` of what was inserted, the first start `f` of each account that is
+/// touched, and the profiles from there on.
+///
+/// Where trades of an account are folded, in a profile of many of them, what it leaves open is what the next such profile
+/// begins with: they are put after one another again, after what is stored `before` (of which what came before the last
+/// folded one is in that one). Mostly there are none, or the last one only.
+fn stored(profiles: &str, span: i32, inserted: &str, first: &str, merged: &str, before: &str) -> String {
+    let all = carried(
+        "SELECT b.account, b.start, b.profile FROM b
+         UNION ALL SELECT m.account, m.start, m.profile FROM m WHERE m.start > date '-infinity' AND m.account IN (SELECT h.account FROM h)",
+    );
+    format!(
+        "WITH n AS MATERIALIZED ({inserted}), f AS MATERIALIZED ({first}), m AS MATERIALIZED ({merged}),
+           h AS MATERIALIZED (SELECT DISTINCT m.account FROM m WHERE NOT segmentation.profile_is_sparse(m.profile)),
+           b AS MATERIALIZED (
+             SELECT f.account, {NO_DAY} AS start, e.profile FROM f JOIN h ON h.account = f.account CROSS JOIN LATERAL (
+               SELECT segmentation.profile_follow(NULL, segmentation.profile_events(p.profile)) AS profile FROM {profiles} p
+               WHERE p.account = f.account AND p.start > {NO_DAY} AND ({before}) AND p.start >= coalesce((
+                 SELECT p.start FROM {profiles} p
+                 WHERE p.account = f.account AND p.start > {NO_DAY} AND ({before}) AND NOT segmentation.profile_is_sparse(p.profile)
+                 ORDER BY p.start DESC LIMIT 1), {NO_DAY})) e
+             WHERE e.profile IS NOT NULL)
+         INSERT INTO {profiles} AS p (account, span, start, profile)
+         SELECT c.account, {span}, c.start, c.profile
+         FROM (SELECT m.account, m.start, m.profile FROM m
+               WHERE m.start = {NO_DAY} OR m.account NOT IN (SELECT h.account FROM h)
+               UNION ALL SELECT a.account, a.start, a.profile FROM ({all}) a WHERE a.start > {NO_DAY}) c
+         ORDER BY 1, 3
+         ON CONFLICT (account, span, start) DO UPDATE SET profile = EXCLUDED.profile
+           WHERE segmentation.account_profile_send(p.profile) <> segmentation.account_profile_send(EXCLUDED.profile)"
+    )
 }
 
 fn mark_dirty(name: &str, relation: pg_sys::Oid) -> Result<()> {

@@ -114,12 +114,14 @@ fn statement(
     let functions = catalogue::function_schema()?;
     let mut params = Params::default();
     let at = params.add(time(Some(as_of)));
-    let low = low_day(&at, definition.lookback.as_deref(), &mut params);
-    let since = format!("pg_catalog.timezone('UTC', ({low})::timestamp)");
+    let lookback = definition.lookback.as_deref();
+    let since = lookback.map(|lookback| {
+        format!("pg_catalog.timezone('UTC', ({})::timestamp)", low_day(&at, Some(lookback), &mut params))
+    });
     let executed_at = crate::api::sources::trades::Pass::new(definition, sources, source)?.executed_at(definition)?;
-    let condition = format!("{executed_at} >= {since} AND {executed_at} < {at}");
+    let condition = format!("{executed_at} < {at}");
     let passes = Passes::of_rows(definition, sources, source, &condition, &params)?;
-    let profiles = passes.over(masters, &condition, &since, &at, &mut params)?;
+    let profiles = passes.over(masters, since.as_deref(), &at, &mut params)?;
     let names: Vec<String> = FEATURES.iter().map(|f| f.name.to_string()).collect();
     let names = params.add(arg(names));
     let assumed = assumptions(sources, as_of)?;

@@ -1,5 +1,6 @@
 //! Which stored profiles make up a look-back: whole spans of 32 days where they fit, days at the ends.
 
+use crate::api::passes::following;
 use crate::pg::error::{Failure, Result};
 use crate::pg::spi::{self, arg, time};
 use segmentation::profile::days::{day_of, DAY};
@@ -55,10 +56,28 @@ impl Window {
         }
     }
 
+    /// SQL over the columns of such a table with alias `p`: the account's profile of the window, over rows that [`Self::rows`] is
+    /// true for. What was open at its beginning comes from the days before it.
+    pub fn profile(&self, functions: &str) -> String {
+        match self.low {
+            None => format!("{functions}.rollup(p.profile)"),
+            Some(_) => following("p.profile", &format!("NOT {}", self.condition()), &self.condition()),
+        }
+    }
+
+    /// The condition on the rows that [`Self::profile`] reads; some of the window have to be among them ([`Self::having`]).
+    pub fn rows(&self) -> String {
+        match self.low {
+            None => self.condition(),
+            Some(low) => format!("({} OR {})", before(low), self.condition()),
+        }
+    }
+
+    pub fn having(&self) -> String {
+        format!("HAVING pg_catalog.bool_or({})", self.condition())
+    }
+
     fn days(&self) -> String {
-        // The first date PostgreSQL has is 4714-11-24 BC; a block may begin before it.
-        let day = |n: i32| format!("date '2000-01-01' + {}", n.max(FIRST_DAY));
-        let block = |n: i32| n.div_euclid(SPAN) * SPAN;
         let from = |n: Option<i32>| n.map_or("p.start > date '-infinity'".into(), |n| format!("p.start >= {}", day(n)));
         let high = block(self.high);
         let low = self.low.map(|l| block(l.saturating_add(SPAN - 1)));
@@ -77,4 +96,23 @@ impl Window {
             day(self.high)
         )
     }
+}
+
+fn day(n: i32) -> String {
+    // The first date PostgreSQL has is 4714-11-24 BC; a block may begin before it.
+    format!("date '2000-01-01' + {}", n.max(FIRST_DAY))
+}
+
+fn block(n: i32) -> i32 {
+    n.div_euclid(SPAN) * SPAN
+}
+
+/// Rows of all days before one.
+fn before(low: i32) -> String {
+    let first = day(block(low));
+    format!(
+        "(p.start > date '-infinity' AND ((p.span = {SPAN} AND p.start < {first})
+          OR (p.span = 1 AND p.start >= {first} AND p.start < {})))",
+        day(low)
+    )
 }

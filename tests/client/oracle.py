@@ -220,6 +220,7 @@ class Position:
     def __init__(self):
         self.size = self.basis = self.cost = self.last = self.peak = 0.0
         self.lots = deque()
+        self.expiry = None
 
     def paper(self, price):
         """Sign of what a price says of the position: a gain, a loss, or neither (also where a price is not known)."""
@@ -234,20 +235,48 @@ def price_of(f):
     return f["n"] / (f["quantity"] * either(f.get("contract_size"), 1.0))
 
 
-def of_positions(fills, priced):
-    """Holding times, flips, adding to losers, short options opened and disposition, by walking the fills in order of time."""
+def of_positions(fills, priced, since=None):
+    """Holding times, flips, adding to losers, short options opened and disposition, by walking the fills in order of time.
+
+    With `since` only what happens from then on counts; what was open goes on from before.
+    """
     names = ("holding_hours", "holding_hours_fifo", "open_share", "position_flips", "adding_to_losers", "short_options_opened", "disposition")
     held = [f for f in priced if f["s"] and not f.get("is_self_trade") and f.get("instrument") is not None and f.get("quantity") and f.get("contract_size") != 0]
-    if not held:
+    within = [f for f in fills if since is None or f["executed_at"] >= since]
+    if not any(f in within for f in held):
         return dict.fromkeys(names)
     book, clock_at = defaultdict(Position), None
     integral, closed, flips, aged, added, losers, sold, opened = 0.0, 0.0, 0, [], [], [], [], []
     counts = Counter()
+    counting = since is None
+
+    def until(t):
+        """Holds what is open until an instant; what expires before is closed then, at neither a gain nor a loss."""
+        nonlocal integral, closed, clock_at
+        due = sorted({p.expiry for p in book.values() if p.size and p.expiry is not None and p.expiry <= t}) if clock_at is not None else []
+        for now in (*due, t):
+            if clock_at is not None:
+                integral += math.fsum(x.basis for x in book.values()) * (now - clock_at)
+            clock_at = now
+            for p in book.values():
+                if p.size and p.expiry == now:
+                    closed += p.basis
+                    aged.extend((lot[0] * lot[1], now - lot[2]) for lot in p.lots)
+                    p.lots.clear()
+                    p.size = p.basis = 0.0
+
     for f in held:
         t, p = f["executed_at"], book[f["instrument"]]
-        if clock_at is not None:
-            integral += math.fsum(x.basis for x in book.values()) * (t - clock_at)
-        clock_at = t
+        if not counting and t >= since:
+            until(within[0]["executed_at"])
+            counting = True
+            integral, closed, flips, aged, added, losers, sold, opened = 0.0, 0.0, 0, [], [], [], [], []
+            counts.clear()
+        until(t)
+        if f.get("expiry") is not None and f["expiry"] > t:
+            p.expiry = f["expiry"]
+        elif not p.size:
+            p.expiry = None
         size = f["quantity"] * either(f.get("contract_size"), 1.0)
         unit, signed = price_of(f), f["s"] * size
         rest, short_option = 1.0, f["known_kind"] == "option" and f["s"] < 0
@@ -287,7 +316,7 @@ def of_positions(fills, priced):
         if short_option:
             sold.append(f["n"])
             opened.append(f["n"] * rest)
-    integral += math.fsum(x.basis for x in book.values()) * (fills[-1]["executed_at"] - clock_at)
+    until(fills[-1]["executed_at"])
     still = math.fsum(x.basis for x in book.values())
     out = {"holding_hours": About(integral / closed / HOUR) if closed > 0 else None}
     out["holding_hours_fifo"] = ratio((n * age / HOUR for n, age in aged), (n for n, age in aged))

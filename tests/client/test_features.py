@@ -173,6 +173,44 @@ def test_a_profile_of_rows_from_as_of_on(loaded):
         assert answered > 20
 
 
+POSITIONS = ("holding_hours", "holding_hours_fifo", "open_share", "position_flips", "adding_to_losers", "short_options_opened", "disposition")
+
+
+def test_a_look_back_begins_with_what_is_open(loaded):
+    """Positions of a look-back go on from the trades before it: straight from the rows, and through the days that a fit stores."""
+    database, trades, _ = loaded
+    with database.connect() as c:
+        columns = {n: n for n in TRADE if n != "trade_id"} | {"executed_at": "executed_at"}
+        c.execute("SELECT create_segmentation('looking_back', 't', account => 'account', columns => %s, lookback => '60 days')", [json.dumps(columns)])
+        as_of = AS_OF - AS_OF % DAY
+        since = as_of - 60 * DAY
+        wide = {row[0]: row[1:] for row in rows(c, f"SELECT account, {', '.join(POSITIONS)} FROM segmentation_features('looking_back', %s)", instant(as_of))}
+        c.execute("SELECT FROM fit_segmentation('looking_back', k => 2, as_of => %s)", [instant(as_of)])
+        days = features_of(
+            c,
+            f"SELECT account, rollup(profile) AS p FROM looking_back_profiles WHERE span = 1 AND start < '{instant(as_of):%Y-%m-%d}' AND start >= '{instant(since):%Y-%m-%d}' GROUP BY 1",
+            as_of,
+        )
+        wrong, told, unlike, many = [], 0, 0, 0
+        for account, got in wide.items():
+            fills = sorted((fill_of(r) for r in trades[account] if not rejected(r) and r["executed_at"] < as_of), key=lambda f: f["executed_at"])
+            within = [f for f in fills if f["executed_at"] >= since]
+            expected = oracle.of_positions(fills, [f for f in fills if f["n"] is not None], since)
+            alone = oracle.of_positions(within, [f for f in within if f["n"] is not None])
+            for feature, value_got in zip(POSITIONS, got):
+                about, (stored, reason) = expected[feature], days[account, feature]
+                if feature == "holding_hours_fifo" and value_got is None and reason == "open_position":
+                    many += 1  # more lots than are carried
+                elif (about is None) != (value_got is None) or about is not None and not about.agrees(value_got, 1):
+                    wrong.append(f"{feature} of {account}: {value_got}, not {about}")
+                if stored != value_got and (stored is not None or reason != "open_position"):
+                    wrong.append(f"{feature} of {account}: {stored} ({reason}) in the days, not {value_got}")
+                told += stored is not None
+                unlike += about is not None and alone[feature] is not None and not alone[feature].agrees(about.low, 1)
+        fail_on(wrong)
+        assert told > 100 and unlike > 50 and many < 10, (told, unlike, many)
+
+
 # ---- the algebra
 
 PARTS = {

@@ -1,5 +1,7 @@
 //! Merge laws of the profile, and its features against plain arithmetic over the same trades.
 
+#[path = "profile/course.rs"]
+mod course;
 #[path = "profile/left_out.rs"]
 mod left_out;
 #[path = "profile/size.rs"]

@@ -29,7 +29,7 @@ SELECT w.feature AS "differs from the stored profiles" FROM wide_long AS w JOIN 
   SELECT p.account, f.* FROM (SELECT account, rollup(profile) AS profile FROM wide_profiles WHERE span = 1 GROUP BY 1) AS p, features(profile, '2024-04-25+00') AS f) AS f USING (account, feature)
 JOIN segmentation.features AS c USING (feature) WHERE class IN ('G', 'M') AND w.value IS DISTINCT FROM f.value GROUP BY 1;
 SELECT 'ordered features are those of one pass' AS test, count(*) = 24 AS ok FROM wide_a JOIN (
-  SELECT account_id AS account, account_profile(trade(executed_at, quantity, price, side, instrument, notional_usd => notional_usd, contract_size => contract_size, inverse => inverse, kind => kind, underlying_price => underlying_price, is_self_trade => counterparty = account_id)) AS p FROM wide_t GROUP BY 1) AS t USING (account)
+  SELECT account_id AS account, account_profile(trade(executed_at, quantity, price, side, instrument, notional_usd => notional_usd, contract_size => contract_size, inverse => inverse, kind => kind, expiry => expiry, underlying_price => underlying_price, is_self_trade => counterparty = account_id)) AS p FROM wide_t GROUP BY 1) AS t USING (account)
 WHERE burstiness IS NOT DISTINCT FROM feature(p, 'burstiness') AND holding_hours IS NOT DISTINCT FROM feature(p, 'holding_hours') AND memory IS NOT DISTINCT FROM feature(p, 'memory');
 
 -- What is told against all accounts.

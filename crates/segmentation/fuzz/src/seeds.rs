@@ -198,6 +198,19 @@ fn profiles(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
         state.write_unfinished(&mut moving);
         std::fs::write(folder.join(format!("seed-{name}")), &stored)?;
         std::fs::write(folder.join(format!("seed-{name}-moving")), &moving)?;
+        if trades > 0 {
+            // After a day that leaves something open.
+            let mut before = State::new(Global);
+            for i in 0..7 {
+                before.add_trade(&trade(i - 100, false)?)?;
+            }
+            state.follow(&mut before);
+            for (form, write) in [("carried", State::write as fn(&mut State, &mut Vec<u8>)), ("carried-moving", State::write_unfinished)] {
+                let mut out = Vec::new();
+                write(&mut state, &mut out);
+                std::fs::write(folder.join(format!("seed-{name}-{form}")), out)?;
+            }
+        }
         if name == "sparse" {
             std::fs::write(folder.join("seed-text"), to_hex(&stored))?;
         }

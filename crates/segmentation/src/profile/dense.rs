@@ -77,8 +77,7 @@ impl<A: Allocator + Clone> Dense<A> {
         more(&mut s.hours[(fill.at.rem_euclid(DAY) / (DAY / HOURS as i64)) as usize]);
         more(&mut s.weekdays[day.rem_euclid(WEEKDAYS as i32) as usize]);
         self.days.insert(day);
-        let instrument = fill.symbol(Text::Instrument);
-        if let Some(key) = instrument {
+        if let Some(key) = fill.symbol(Text::Instrument) {
             s.tick(Count::WithInstrument);
             self.instruments.insert(key);
         }
@@ -120,8 +119,7 @@ impl<A: Allocator + Clone> Dense<A> {
                 s.tick(Count::Stops);
             }
         }
-        let own = fill.mark(Mark::SelfTrade);
-        if let Some(own) = own {
+        if let Some(own) = fill.mark(Mark::SelfTrade) {
             s.tick(Count::SelfKnown);
             if own {
                 s.tick(Count::SelfTrades);
@@ -148,20 +146,7 @@ impl<A: Allocator + Clone> Dense<A> {
         if fill.is_option() {
             options::add(s, fill, usd.zip(volume));
         }
-        self.log.push(&Event {
-            at: fill.at,
-            key: instrument,
-            // An account that trades with itself has the same position afterwards.
-            quantity: fill.sign().filter(|_| own != Some(true)).and_then(|sign| Some(sign * fill.face()?)),
-            notional: volume,
-            pnl,
-            // The notional of these is not what they cost.
-            price: match fill.is_option() {
-                true => fill.num(Num::Price),
-                false => (fill.mark(Mark::Inverse) == Some(true)).then(|| fill.num(Num::Price).unwrap_or(0.0)),
-            },
-            is_option: fill.is_option(),
-        });
+        self.log.push(&event(fill, volume, pnl));
         self.daily.add(day, volume, pnl);
         if let (Some(usd), Some(volume)) = (usd, volume) {
             self.add_priced(fill, volume, usd);
@@ -337,6 +322,31 @@ impl<A: Allocator + Clone> Dense<A> {
             }
         }
         Ok(Some(unknown & LOSABLE))
+    }
+}
+
+/// What the features that need the order of time see of a fill.
+pub(super) fn event_of(fill: &Fill) -> Event {
+    let pnl = fill.num(Num::RealisedPnlUsd).and_then(money::from_usd);
+    event(fill, fill.notional_usd().and_then(money::from_usd), pnl)
+}
+
+fn event(fill: &Fill, volume: Option<i128>, pnl: Option<i128>) -> Event {
+    // An account that trades with itself has the same position afterwards.
+    let own = fill.mark(Mark::SelfTrade) == Some(true);
+    Event {
+        at: fill.at,
+        key: fill.symbol(Text::Instrument),
+        quantity: fill.sign().filter(|_| !own).and_then(|sign| Some(sign * fill.face()?)),
+        notional: volume,
+        pnl,
+        // The notional of these is not what they cost.
+        price: match fill.is_option() {
+            true => fill.num(Num::Price),
+            false => (fill.mark(Mark::Inverse) == Some(true)).then(|| fill.num(Num::Price).unwrap_or(0.0)),
+        },
+        is_option: fill.is_option(),
+        expiry: fill.num(Num::Expiry).map(|at| at as i64),
     }
 }
 

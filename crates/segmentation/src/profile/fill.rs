@@ -105,11 +105,8 @@ const MIDS: u32 = 1 << Num::Mid as u32
 const RETURNS: [Num; 3] = [Num::UnderlyingReturn1h, Num::UnderlyingReturn1d, Num::UnderlyingReturn7d];
 /// Flows of the account and of the others; a profile keeps their signs, for nothing else of them counts.
 const FLOWS: [Num; 2] = [Num::OwnFlowUsd, Num::OthersFlowUsd];
-/// Only of use with an option.
-const OF_OPTIONS: u32 = 1 << Num::Strike as u32
-    | 1 << Num::Expiry as u32
-    | 1 << Num::UnderlyingPrice as u32
-    | 1 << Num::ImpliedVolatility as u32;
+/// Only of use with an option. An expiry ends a position in whatever has one.
+const OF_OPTIONS: u32 = 1 << Num::Strike as u32 | 1 << Num::UnderlyingPrice as u32 | 1 << Num::ImpliedVolatility as u32;
 
 /// A checked fill. Times are finite, numbers are finite, `present` tells which fields are set.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@
 pub mod allocation;
 pub mod assets;
 pub mod codec;
+mod course;
 pub mod daily;
 pub mod days;
 pub mod decay;

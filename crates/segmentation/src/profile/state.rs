@@ -6,6 +6,7 @@ use crate::profile::dense::Dense;
 use crate::profile::equity::Equity;
 use crate::profile::features::Parts;
 use crate::profile::fill::{Fill, LARGEST_RECORD, RECORD_ROOM, REJECTIONS};
+use crate::profile::ordered::Openings;
 use crate::profile::section::{bit, Lost, Tag};
 use crate::profile::shares::Shares;
 use crate::profile::waiting::Waiting;
@@ -51,6 +52,8 @@ struct Rest<A: Allocator + Clone> {
     lost: Lost,
     dense: Option<Box<Dense<A>, A>>,
     equity: Option<Box<Equity<A>, A>>,
+    /// Of a state without sums; else the log has them.
+    openings: Openings<A>,
 }
 
 impl<A: Allocator + Clone> State<A> {
@@ -105,7 +108,8 @@ impl<A: Allocator + Clone> State<A> {
     fn rest(&mut self) -> &mut Rest<A> {
         let alloc = self.waiting.allocator();
         self.rest.get_or_insert_with(|| {
-            let rest = Rest { rejected: [0; REJECTIONS], lost: 0, dense: None, equity: None };
+            let openings = Openings::new(alloc.clone());
+            let rest = Rest { rejected: [0; REJECTIONS], lost: 0, dense: None, equity: None, openings };
             Box::new_in(rest, alloc.clone())
         })
     }
@@ -127,9 +131,25 @@ impl<A: Allocator + Clone> State<A> {
         self.has_sums = true;
         let records = self.waiting.records().into_owned();
         self.waiting.clear();
+        let none = Openings::new(self.waiting.allocator().clone());
+        let said = std::mem::replace(&mut self.rest().openings, none);
         let dense = self.sums_mut();
+        dense.log.openings.add_all(&said);
         for_each_fill(&records, |fill| dense.add(fill));
         self.sums_mut()
+    }
+
+    /// What is said to have been open at the beginning.
+    pub(super) fn openings_mut(&mut self) -> &mut Openings<A> {
+        match self.has_sums {
+            true => &mut self.sums_mut().log.openings,
+            false => &mut self.rest().openings,
+        }
+    }
+
+    /// The same, where fills wait for the sums to be made.
+    pub(super) fn waiting_openings(&self) -> Option<&Openings<A>> {
+        self.rest.as_ref().map(|rest| &rest.openings).filter(|said| !said.is_empty())
     }
 
     fn sums_mut(&mut self) -> &mut Dense<A> {
@@ -146,9 +166,21 @@ impl<A: Allocator + Clone> State<A> {
         if self.has_sums {
             return Form::Dense(self.sum_up());
         }
+        Form::Made(std::boxed::Box::new(self.made(|_| true)))
+    }
+
+    /// Sums of the fills that wait, made for the purpose.
+    fn made(&self, wanted: impl Fn(&Fill) -> bool) -> Dense<Global> {
         let mut made = Dense::new(Global);
-        for_each_fill(&self.waiting.records(), |fill| made.add(fill));
-        Form::Made(std::boxed::Box::new(made))
+        if let Some(said) = self.waiting_openings() {
+            made.log.openings.add_all(said);
+        }
+        for_each_fill(&self.waiting.records(), |fill| {
+            if wanted(fill) {
+                made.add(fill);
+            }
+        });
+        made
     }
 
     /// The state as it goes to another process: fills that wait, or sums.
@@ -234,15 +266,7 @@ impl<A: Allocator + Clone> State<A> {
             Form::Dense(dense) => Some(read(DenseView::Kept(dense))),
             Form::Made(dense) if before.is_some_and(|t| dense.sums.last >= t) => None,
             Form::Made(dense) => Some(read(DenseView::Made(&dense))),
-            Form::Sparse(records) => {
-                let mut dense = Dense::new(Global);
-                for_each_fill(&records, |fill| {
-                    if before.is_none_or(|t| fill.at < t) {
-                        dense.add(fill);
-                    }
-                });
-                Some(read(DenseView::Made(&dense)))
-            }
+            Form::Sparse(_) => Some(read(DenseView::Made(&self.made(|fill| before.is_none_or(|t| fill.at < t))))),
         }
     }
 }
@@ -262,7 +286,7 @@ pub(super) enum DenseView<'a, A: Allocator + Clone> {
 
 /// Reads working bytes back. They are our own, written by [`Fill::write`], so a fault ends the loop rather than
 /// becoming an error.
-fn for_each_fill(mut bytes: &[u8], mut f: impl FnMut(&Fill)) {
+pub(super) fn for_each_fill(mut bytes: &[u8], mut f: impl FnMut(&Fill)) {
     let mut fill = Fill::default();
     while !bytes.is_empty() {
         let length = fill.read_own(bytes);

@@ -1,7 +1,8 @@
 //! A profile as bytes: the stored value, and what travels between parallel workers.
 //!
 //! version (1 byte), form (1 byte: 0 sparse, 1 dense; on the way between processes 2 dense, 3 sparse, each as it is in
-//! the state, neither folded nor sorted), lost sections (varint), rejected counts (4 varints), then the trades:
+//! the state, neither folded nor sorted; 16 more where it says what was open at its beginning), lost sections (varint),
+//! rejected counts (4 varints), what was open, then the trades:
 //! - sparse: fills (varint); the distinct shapes (presence and marks, varints) and symbols (5 bytes) in order, each
 //!   after its count; then a fill a time: index of its shape, microseconds since the fill before (varint; the first one
 //!   is an i64), its numbers (decimals), the indexes of its symbols. Sorted by time, so equal sets of trades give equal
@@ -13,6 +14,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::profile::codec::{malformed, Reader, Sink};
 use crate::profile::fill::{Fill, REJECTIONS};
+use crate::profile::ordered::Openings;
 use crate::profile::section::{Lost, LOSABLE};
 use crate::profile::state::{
     sorted_fills, wrong_form, Form, State, DENSE_FILLS, LOST_SNAPSHOTS, SPARSE_BYTES, SPARSE_FILLS,
@@ -29,22 +31,25 @@ const SPARSE: u8 = 0;
 const DENSE: u8 = 1;
 const DENSE_STATE: u8 = 2;
 const SPARSE_STATE: u8 = 3;
+/// Added to a form: what was open at the beginning follows the head.
+const OPENED: u8 = 16;
 
 impl<A: Allocator + Clone> State<A> {
     /// The profile's bytes: the same for the same multiset of trades, however they were partitioned and merged.
     pub fn write(&mut self, out: &mut impl Sink) {
         let (lost, rejected) = (self.lost(), self.rejected());
+        let opening = self.sparse_opening();
         match self.settled() {
             Form::Sparse(records) => {
-                write_head(SPARSE, lost, rejected, out);
+                write_head(SPARSE, opening.as_ref(), lost, rejected, out);
                 write_sparse(&sorted_fills(&records), out);
             }
             Form::Dense(dense) => {
-                write_head(DENSE, lost, rejected, out);
+                write_head(DENSE, NOTHING, lost, rejected, out);
                 dense.write(false, lost & LOSABLE, out);
             }
             Form::Made(dense) => {
-                write_head(DENSE, lost, rejected, out);
+                write_head(DENSE, NOTHING, lost, rejected, out);
                 dense.write(false, lost & LOSABLE, out);
             }
         }
@@ -54,19 +59,30 @@ impl<A: Allocator + Clone> State<A> {
     /// The state's bytes on the way to another process that goes on aggregating.
     pub fn write_unfinished(&mut self, out: &mut impl Sink) {
         let (lost, rejected) = (self.lost(), self.rejected());
+        let mut said = Openings::new(Global);
+        self.waiting_openings().into_iter().for_each(|waiting| said.add_all(waiting));
         match self.unsettled() {
             Form::Sparse(records) => {
-                write_head(SPARSE_STATE, lost, rejected, out);
+                write_head(SPARSE_STATE, Some(&said), lost, rejected, out);
                 out.var(records.len() as u64);
                 out.put(&records);
             }
             Form::Dense(dense) => {
-                write_head(DENSE_STATE, lost, rejected, out);
+                write_head(DENSE_STATE, Some(&dense.log.openings), lost, rejected, out);
                 dense.write(true, lost & LOSABLE, out);
             }
             Form::Made(_) => (),
         }
         self.write_snapshots(out);
+    }
+
+    /// The profile's bytes for one that is still to be put in its place: events that do not fit in a sparse profile are
+    /// kept, and folded when it is known what was open before them.
+    pub fn write_with_events(&mut self, out: &mut impl Sink) {
+        match self.is_sparse() {
+            true => self.write(out),
+            false => self.write_unfinished(out),
+        }
     }
 
     fn write_snapshots(&self, out: &mut impl Sink) {
@@ -83,20 +99,12 @@ impl<A: Allocator + Clone> State<A> {
     /// leave the state unusable.
     pub fn absorb(&mut self, bytes: &[u8]) -> Result<()> {
         let mut r = Reader::new(bytes);
-        let version = r.u8()?;
-        if version != VERSION {
-            return Err(Error::new(Kind::Corrupted, format!("account profile of unknown version {version}"))
-                .hint(format!("this version of pg_segmentation reads version {VERSION}")));
-        }
-        let form = r.u8()?;
-        let lost = r.below(1 << 32, "a set of lost sections")? as Lost;
-        let losable = LOST_SNAPSHOTS | if form == DENSE || form == DENSE_STATE { LOSABLE } else { 0 };
-        if lost & !losable != 0 {
-            return Err(malformed("a profile has lost what it cannot lose"));
-        }
-        self.lose(lost);
-        for reason in 0..REJECTIONS {
-            self.reject(reason, r.var()?);
+        let head = read_head(&mut r)?;
+        let form = head.form;
+        self.lose(head.lost);
+        head.rejected.into_iter().enumerate().for_each(|(reason, n)| self.reject(reason, n));
+        if head.opened {
+            self.openings_mut().absorb(&mut r)?;
         }
         match form {
             SPARSE => read_sparse(&mut r, |fill| self.push(fill))?,
@@ -107,15 +115,14 @@ impl<A: Allocator + Clone> State<A> {
                     self.push(&Fill::read(&mut fills)?);
                 }
             }
-            DENSE | DENSE_STATE => {
+            _ => {
                 let dense = self.sum_up();
                 let before = dense.sums.count(Count::Fills);
-                dense.absorb(lost & LOSABLE, &mut r)?;
-                if lost == 0 && dense.sums.count(Count::Fills) - before < DENSE_FILLS {
+                dense.absorb(head.lost & LOSABLE, &mut r)?;
+                if head.lost == 0 && dense.sums.count(Count::Fills) - before < DENSE_FILLS {
                     return Err(wrong_form());
                 }
             }
-            _ => return Err(malformed(&format!("a profile has the unknown form {form}"))),
         }
         if r.below(2, "a number of snapshot parts")? == 1 {
             self.equity_mut().absorb(&mut r)?;
@@ -156,6 +163,11 @@ impl<A: Allocator + Clone> State<A> {
             let theirs = sorted_fills(&theirs);
             let Form::Sparse(mine) = self.settled() else { return Err(not_part()) };
             let rest = without(sorted_fills(&mine), &theirs).ok_or_else(not_part)?;
+            // What lies between the two beginnings is not known.
+            let said = self.waiting_openings().is_some() || other.waiting_openings().is_some();
+            if said && !theirs.is_empty() {
+                self.openings_mut().forget(rest.first().map(|fill| fill.at));
+            }
             self.keep(&rest);
             return Ok(());
         }
@@ -191,11 +203,69 @@ fn without(mut fills: Vec<Fill>, part: &[Fill]) -> Option<Vec<Fill>> {
     Some(fills)
 }
 
-fn write_head(form: u8, lost: Lost, rejected: [u64; REJECTIONS], out: &mut impl Sink) {
+/// Whether a profile's bytes say that there is a trade, without reading them all.
+pub fn has_trades(bytes: &[u8]) -> Result<bool> {
+    let mut r = Reader::new(bytes);
+    let head = read_head(&mut r)?;
+    if head.opened {
+        Openings::new(Global).absorb(&mut r)?;
+    }
+    Ok(matches!(head.form, DENSE | DENSE_STATE) || r.var()? > 0)
+}
+
+/// Whether a profile's bytes are those of a sparse one.
+pub fn is_sparse(bytes: &[u8]) -> Result<bool> {
+    Ok(read_head(&mut Reader::new(bytes))?.form == SPARSE)
+}
+
+struct Head {
+    form: u8,
+    opened: bool,
+    lost: Lost,
+    rejected: [u64; REJECTIONS],
+}
+
+fn read_head(r: &mut Reader) -> Result<Head> {
+    let version = r.u8()?;
+    if version != VERSION {
+        return Err(Error::new(Kind::Corrupted, format!("account profile of unknown version {version}"))
+            .hint(format!("this version of pg_segmentation reads version {VERSION}")));
+    }
+    let head = r.u8()?;
+    let (form, opened) = (head & !OPENED, head & OPENED != 0);
+    if form > SPARSE_STATE || (opened && form == DENSE) {
+        return Err(malformed(&format!("a profile has the unknown form {head}")));
+    }
+    let lost = r.below(1 << 32, "a set of lost sections")? as Lost;
+    let losable = LOST_SNAPSHOTS | if form == DENSE || form == DENSE_STATE { LOSABLE } else { 0 };
+    if lost & !losable != 0 {
+        return Err(malformed("a profile has lost what it cannot lose"));
+    }
+    let mut rejected = [0; REJECTIONS];
+    for n in &mut rejected {
+        *n = r.var()?;
+    }
+    Ok(Head { form, opened, lost, rejected })
+}
+
+/// No openings.
+const NOTHING: Option<&Openings<Global>> = None;
+
+fn write_head<A: Allocator + Clone>(
+    form: u8,
+    said: Option<&Openings<A>>,
+    lost: Lost,
+    rejected: [u64; REJECTIONS],
+    out: &mut impl Sink,
+) {
+    let said = said.filter(|said| !said.is_empty());
     out.u8(VERSION);
-    out.u8(form);
+    out.u8(form | if said.is_some() { OPENED } else { 0 });
     out.var(u64::from(lost));
     rejected.iter().for_each(|&n| out.var(n));
+    if let Some(said) = said {
+        said.write(out);
+    }
 }
 
 fn symbols_of(fill: &Fill) -> impl Iterator<Item = u64> + '_ {

@@ -3,24 +3,24 @@
 //! Basis is kept at average cost, and a second time in lots for the first-in-first-out age. Quantities are floating
 //! point, so a position counts as closed when no more than [`DUST`] of its largest size is left; what is closed and
 //! what stays open of a basis are integers that add up to it.
+//!
+//! A position ends when its instrument does. That closes its basis, at neither a gain nor a loss: what it was settled at
+//! is not known.
 
-use crate::profile::ordered::event::Event;
+use crate::profile::ordered::carried::{Carried, Lot, Position};
+use crate::profile::ordered::event::{Event, NEVER};
 use crate::profile::ordered::positions::Figures;
 use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec;
 use hashbrown::HashTable;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// Part of a position's largest size below which what is left is rounding. A million fills round to about 1e-10.
 const DUST: f64 = 1e-9;
 
 /// Prices that differ by less than this part are equal: neither a gain nor a loss.
 const SAME_PRICE: f64 = 1e-9;
-
-struct Lot {
-    at: i64,
-    quantity: f64,
-    basis: i128,
-}
 
 struct Holding<A: Allocator + Clone> {
     key: u64,
@@ -33,9 +33,14 @@ struct Holding<A: Allocator + Clone> {
     cost: f64,
     /// Whether the last price shows a gain (1), a loss (-1) or neither (0).
     paper: i8,
+    expiry: i64,
+    /// The expiry under which it is in [`Book::due`].
+    scheduled: i64,
     /// Oldest first; those before `oldest` are closed.
     lots: Vec<Lot, A>,
     oldest: usize,
+    /// Whether `lots` are all there are: not where they were too many to carry over from an earlier day.
+    lots_known: bool,
 }
 
 pub struct Book<A: Allocator + Clone> {
@@ -43,6 +48,11 @@ pub struct Book<A: Allocator + Clone> {
     alloc: A,
     figures: Figures,
     at: i64,
+    /// Fills since nothing was open, and the time of the last one.
+    fills: u64,
+    last: i64,
+    /// Expiries and keys of positions, also of those that were closed before. It lives no longer than the book.
+    due: BinaryHeap<Reverse<(i64, u64)>>,
     /// Holdings that show a gain, and a loss.
     gaining: u64,
     losing: u64,
@@ -55,20 +65,105 @@ impl<A: Allocator + Clone> Book<A> {
             alloc,
             figures: Figures::default(),
             at: i64::MIN,
+            fills: 0,
+            last: 0,
+            due: BinaryHeap::new(),
             gaining: 0,
             losing: 0,
         }
+    }
+
+    /// Goes on at an instant with what was carried over, but for what has expired until then, and with the figures so far.
+    pub fn resume(carried: &Carried, figures: Figures, at: i64, alloc: A) -> Self {
+        let mut book = Book { figures, at, fills: carried.fills, last: carried.last, ..Book::new(alloc) };
+        (book.figures.open, book.figures.positions) = (0, 0);
+        for p in carried.positions.iter().filter(|p| p.expiry > at) {
+            let mut lots = Vec::new_in(book.alloc.clone());
+            lots.extend(p.lots.iter().flatten().copied());
+            let holding = Holding {
+                quantity: p.quantity,
+                peak: p.peak,
+                basis: p.basis,
+                cost: p.cost,
+                paper: p.paper,
+                expiry: p.expiry,
+                scheduled: p.expiry,
+                lots,
+                lots_known: p.lots.is_some(),
+                ..Holding::new(p.key, book.alloc.clone())
+            };
+            book.figures.open = book.figures.open.saturating_add(p.basis);
+            book.figures.positions += 1;
+            if p.expiry < NEVER {
+                book.due.push(Reverse((p.expiry, p.key)));
+            }
+            book.gaining += u64::from(p.paper > 0);
+            book.losing += u64::from(p.paper < 0);
+            book.holdings.insert_unique(spread(p.key), holding, |h| spread(h.key));
+        }
+        if book.figures.positions == 0 {
+            book.fills = 0;
+        }
+        book
+    }
+
+    /// What is open.
+    pub fn carried(&self) -> Carried {
+        let open = self.holdings.iter().filter(|h| h.quantity != 0.0);
+        let mut positions: std::vec::Vec<Position> = open
+            .map(|h| Position {
+                key: h.key,
+                quantity: h.quantity,
+                peak: h.peak,
+                basis: h.basis,
+                cost: h.cost,
+                paper: h.paper,
+                expiry: h.expiry,
+                lots: h.lots_known.then(|| h.lots[h.oldest..].to_vec()),
+            })
+            .collect();
+        positions.sort_unstable_by_key(|p| p.key);
+        Carried { fills: self.fills, last: self.last, positions }
     }
 
     pub fn figures(&self) -> Figures {
         self.figures
     }
 
-    /// Moves time on: open positions are held until then.
+    /// Moves time on: open positions are held until then, or until they expire.
     pub fn advance(&mut self, at: i64) {
+        while let Some(&Reverse((expiry, key))) = self.due.peek().filter(|due| due.0 .0 <= at) {
+            self.due.pop();
+            self.expire(expiry, key);
+        }
+        self.hold(at);
+    }
+
+    fn hold(&mut self, at: i64) {
         let held = times(self.figures.open, at.abs_diff(self.at));
         self.figures.held = self.figures.held.saturating_add(held);
         self.at = at;
+    }
+
+    /// Ends a position whose instrument ends, if it is still there.
+    fn expire(&mut self, at: i64, key: u64) {
+        let is = |h: &Holding<A>| h.key == key && h.quantity != 0.0 && h.expiry == at;
+        if self.holdings.find(spread(key), is).is_none() {
+            return;
+        }
+        self.hold(at);
+        let Some(holding) = self.holdings.find_mut(spread(key), is) else { return };
+        self.gaining -= u64::from(holding.paper > 0);
+        self.losing -= u64::from(holding.paper < 0);
+        holding.paper = 0;
+        let (f, basis) = (&mut self.figures, holding.basis);
+        holding.clear(at, f);
+        f.closed = f.closed.saturating_add(basis);
+        f.open = f.open.saturating_sub(basis);
+        f.positions -= 1;
+        if f.positions == 0 {
+            self.fills = 0;
+        }
     }
 
     /// Applies a fill of the current instant. One without an instrument, a side, a quantity or a notional is left out.
@@ -84,7 +179,18 @@ impl<A: Allocator + Clone> Book<A> {
             .or_insert_with(|| Holding::new(key, alloc.clone()))
             .into_mut();
         f.fills += 1;
+        self.fills = self.fills.saturating_add(1);
+        self.last = at;
         f.positions -= u64::from(holding.quantity != 0.0);
+        if event.expiry.is_some() || holding.quantity == 0.0 {
+            holding.expiry = event.expiry.unwrap_or(NEVER);
+        }
+        if holding.expiry != holding.scheduled {
+            holding.scheduled = holding.expiry;
+            if holding.expiry < NEVER {
+                self.due.push(Reverse((holding.expiry, key)));
+            }
+        }
         match holding.paper {
             1 => self.gaining -= 1,
             -1 => self.losing -= 1,
@@ -131,6 +237,9 @@ impl<A: Allocator + Clone> Book<A> {
             f.sold_opening = f.sold_opening.saturating_add(opening);
         }
         f.positions += u64::from(holding.quantity != 0.0);
+        if f.positions == 0 {
+            self.fills = 0;
+        }
         holding.paper = holding.result(price);
         match holding.paper {
             1 => self.gaining += 1,
@@ -142,7 +251,19 @@ impl<A: Allocator + Clone> Book<A> {
 
 impl<A: Allocator + Clone> Holding<A> {
     fn new(key: u64, alloc: A) -> Self {
-        Holding { key, quantity: 0.0, peak: 0.0, basis: 0, cost: 0.0, paper: 0, lots: Vec::new_in(alloc), oldest: 0 }
+        Holding {
+            key,
+            quantity: 0.0,
+            peak: 0.0,
+            basis: 0,
+            cost: 0.0,
+            paper: 0,
+            expiry: NEVER,
+            scheduled: NEVER,
+            lots: Vec::new_in(alloc),
+            oldest: 0,
+            lots_known: true,
+        }
     }
 
     /// Whether `price` is better than the average cost (1), worse (-1) or the same (0, also where it is not known).
@@ -158,7 +279,9 @@ impl<A: Allocator + Clone> Holding<A> {
         self.quantity = total;
         self.peak = self.peak.max(total.abs());
         self.basis = self.basis.saturating_add(notional);
-        self.lots.push(Lot { at, quantity: quantity.abs(), basis: notional });
+        if self.lots_known {
+            self.lots.push(Lot { at, quantity: quantity.abs(), basis: notional });
+        }
     }
 
     /// Takes away a fill that leaves part of the position; answers the basis it closes.
@@ -166,6 +289,7 @@ impl<A: Allocator + Clone> Holding<A> {
         let closed = part(self.basis, (quantity / self.quantity).abs());
         self.basis -= closed;
         self.quantity += quantity;
+        f.lots_unknown |= !self.lots_known;
         let mut wanted = quantity.abs();
         let dust = DUST * self.peak;
         while let Some(lot) = self.lots.get_mut(self.oldest) {
@@ -192,6 +316,8 @@ impl<A: Allocator + Clone> Holding<A> {
     }
 
     fn clear(&mut self, at: i64, f: &mut Figures) {
+        f.lots_unknown |= !self.lots_known;
+        self.lots_known = true;
         self.lots.iter().skip(self.oldest).for_each(|lot| close(lot.basis, lot.at, at, f));
         self.lots.clear();
         self.oldest = 0;

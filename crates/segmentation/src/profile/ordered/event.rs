@@ -24,7 +24,12 @@ pub struct Event {
     /// of the same instrument.
     pub price: Option<f64>,
     pub is_option: bool,
+    /// When the instrument ends, and with it any position in it; after `at`.
+    pub expiry: Option<i64>,
 }
+
+/// The expiry of what has none.
+pub const NEVER: i64 = i64::MAX;
 
 /// 40 leading bits of a key. The lowest bit is set in all of them, so that none is 0.
 fn short(key: u64) -> u64 {
@@ -64,6 +69,7 @@ impl Event {
                 quantity,
                 price: self.price.filter(within),
                 is_option: self.is_option,
+                expiry: self.expiry.filter(|&expiry| expiry > self.at && expiry < NEVER),
                 ..bare
             },
             _ => bare,
@@ -74,19 +80,33 @@ impl Event {
     /// else. Of one instrument, purchases come before sales.
     pub fn order(&self) -> impl Ord + use<> {
         let bits = |v: Option<f64>| v.map(f64::to_bits);
-        (self.key, bits(self.quantity), self.notional, self.pnl, bits(self.price), self.is_option)
+        (self.key, bits(self.quantity), self.notional, self.pnl, bits(self.price), self.is_option, self.expiry)
     }
 }
 
 /// The head of a record: lengths in bytes of the step in time (bits 0 to 3), of the notional (4 to 7) and of the P&L
-/// (8 to 11), where 0 means none; and flags. Then follow the step, the key, the quantity, the price, and the amounts.
+/// (8 to 11), where 0 means none; and flags. Then follow the step, the key and its expiry, the quantity, the price, and
+/// the amounts.
 const KEY_SLOT: u16 = 1 << 12;
 const KEY_WHOLE: u16 = 1 << 13;
+const KEY_EXPIRING: u16 = KEY_SLOT | KEY_WHOLE;
 const PRICE: u16 = 1 << 14;
 const OPTION: u16 = 1 << 15;
 
-/// Keys that a record names by one byte: by their leading bits, first come.
+/// Instruments that a record names by one byte: by their leading bits, first come.
 pub const SLOTS: usize = 32;
+
+/// An instrument; a key of 0 where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    pub key: u64,
+    pub expiry: i64,
+}
+
+impl Slot {
+    pub const EMPTY: Slot = Slot { key: 0, expiry: NEVER };
+}
+
 pub fn slot_of(key: u64) -> usize {
     (key >> (64 - SLOTS.trailing_zeros())) as usize
 }
@@ -99,9 +119,9 @@ fn unzigzag(v: u128) -> i128 {
     (v >> 1) as i128 ^ -((v & 1) as i128)
 }
 
-/// A record takes at most 2 + 8 + 5 + 8 + 8 + 13 + 13 bytes. An amount is put down as 16 bytes, of which those that it
+/// A record takes at most 2 + 8 + 5 + 8 + 8 + 8 + 13 + 13 bytes. An amount is put down as 16 bytes, of which those that it
 /// needs are kept.
-pub const LONGEST: usize = 64;
+pub const LONGEST: usize = 72;
 
 /// An event in as few bytes as it needs: the first `length` of these.
 pub struct Record {
@@ -110,7 +130,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// `before` is the time of the record before; `known` tells that the key is in its slot.
+    /// `before` is the time of the record before; `known` tells that the instrument is in its slot.
     pub fn of(event: &Event, before: i64, known: bool) -> Self {
         let mut record = Record { bytes: [0; LONGEST], length: 2 };
         let step = event.at.wrapping_sub(before);
@@ -120,9 +140,12 @@ impl Record {
                 head |= KEY_SLOT;
                 record.put([slot_of(key) as u8]);
             } else {
-                head |= KEY_WHOLE;
+                head |= if event.expiry.is_some() { KEY_EXPIRING } else { KEY_WHOLE };
                 let [a, b, c, d, e, ..] = key.to_be_bytes();
                 record.put([a, b, c, d, e]);
+                if let Some(expiry) = event.expiry {
+                    record.put(expiry.to_le_bytes());
+                }
             }
             record.put(quantity.to_le_bytes());
         }
@@ -160,8 +183,7 @@ impl Record {
 /// Records from the front; `None` for bytes that are none.
 pub struct Records<'a> {
     pub bytes: &'a [u8],
-    /// The key of each slot, 0 for none.
-    pub keys: &'a [u64],
+    pub slots: &'a [Slot],
     /// Time of the last one.
     pub at: i64,
 }
@@ -193,18 +215,22 @@ impl Records<'_> {
         let step = u64::try_from(self.integer(head & 15)?).ok()?;
         self.at = self.at.wrapping_add((step >> 1) as i64 ^ -((step & 1) as i64));
         let mut event = Event { at: self.at, is_option: head & OPTION != 0, ..Event::default() };
-        event.key = match head & (KEY_SLOT | KEY_WHOLE) {
+        match head & KEY_EXPIRING {
             KEY_SLOT => {
                 let [slot] = self.take()?;
-                Some(*self.keys.get(usize::from(slot)).filter(|&&key| key != 0)?)
+                let slot = self.slots.get(usize::from(slot)).filter(|slot| slot.key != 0)?;
+                event.key = Some(slot.key);
+                event.expiry = (slot.expiry != NEVER).then_some(slot.expiry);
             }
-            KEY_WHOLE => {
+            0 => (),
+            whole => {
                 let [a, b, c, d, e] = self.take()?;
-                Some(short(u64::from_be_bytes([a, b, c, d, e, 0, 0, 0])))
+                event.key = Some(short(u64::from_be_bytes([a, b, c, d, e, 0, 0, 0])));
+                if whole == KEY_EXPIRING {
+                    event.expiry = Some(i64::from_le_bytes(self.take()?));
+                }
             }
-            0 => None,
-            _ => return None,
-        };
+        }
         if event.key.is_some() {
             event.quantity = Some(self.number()?);
         }

@@ -2,9 +2,9 @@
 
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
-use crate::profile::ordered::book::Book;
-use crate::profile::ordered::event::{slot_of, Event, Record, Records, LONGEST, SLOTS};
-use crate::profile::ordered::positions::Positions;
+use crate::profile::ordered::event::{slot_of, Event, Record, Records, Slot, LONGEST, NEVER, SLOTS};
+use crate::profile::ordered::fold::{Closing, Folding};
+use crate::profile::ordered::openings::Openings;
 use crate::profile::ordered::{Fragment, Ordered};
 use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec;
@@ -13,17 +13,26 @@ use allocator_api2::vec::Vec;
 pub const LOG_LIMIT: usize = 32 << 20;
 /// A profile turns dense at 33 fills: room for about as many, and again as many.
 const FIRST_ROOM: usize = 1024;
-const FRAGMENT_LIMIT: usize = LOG_LIMIT / std::mem::size_of::<Fragment>();
+const FRAGMENT_LIMIT: usize = LOG_LIMIT / std::mem::size_of::<Kept>();
 
-/// Events and stored fragments, as they come.
+/// A stored fragment, and where in [`Log::carried`] the bytes lie of what it leaves open.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    pub fragment: Fragment,
+    carried: (usize, usize),
+}
+
+/// Events and stored fragments, as they come, and what was open at their beginning.
 pub struct Log<A: Allocator + Clone> {
     /// Of these bytes, the first `used` are records. The rest is room, so that a record is put down whole: copying as
     /// many bytes as it has would take longer.
     records: Vec<u8, A>,
     used: usize,
-    /// Empty, or one key for each of [`SLOTS`]; 0 where there is none.
-    keys: Vec<u64, A>,
-    fragments: Vec<Fragment, A>,
+    /// Empty, or [`SLOTS`] of them.
+    slots: Vec<Slot, A>,
+    fragments: Vec<Kept, A>,
+    carried: Vec<u8, A>,
+    pub openings: Openings<A>,
     /// Time of the last record.
     at: i64,
     in_order: bool,
@@ -35,12 +44,24 @@ impl<A: Allocator + Clone> Log<A> {
         Log {
             records: Vec::new_in(alloc.clone()),
             used: 0,
-            keys: Vec::new_in(alloc.clone()),
-            fragments: Vec::new_in(alloc),
+            slots: Vec::new_in(alloc.clone()),
+            fragments: Vec::new_in(alloc.clone()),
+            carried: Vec::new_in(alloc.clone()),
+            openings: Openings::new(alloc),
             at: 0,
             in_order: true,
             overlap: false,
         }
+    }
+
+    pub(super) fn allocator(&self) -> &A {
+        self.records.allocator()
+    }
+
+    /// The bytes of what a fragment leaves open.
+    pub(super) fn carried(&self, kept: &Kept) -> &[u8] {
+        let (from, to) = kept.carried;
+        &self.carried[from..to]
     }
 
     pub fn push(&mut self, event: &Event) {
@@ -50,14 +71,15 @@ impl<A: Allocator + Clone> Log<A> {
         let event = event.usable();
         let mut known = false;
         if let Some(key) = event.key {
-            if self.keys.is_empty() {
-                self.keys.resize(SLOTS, 0);
+            if self.slots.is_empty() {
+                self.slots.resize(SLOTS, Slot::EMPTY);
             }
-            let slot = &mut self.keys[slot_of(key)];
-            if *slot == 0 {
-                *slot = key;
+            let slot = &mut self.slots[slot_of(key)];
+            let named = Slot { key, expiry: event.expiry.unwrap_or(NEVER) };
+            if slot.key == 0 {
+                *slot = named;
             }
-            known = *slot == key;
+            known = *slot == named;
         }
         let record = Record::of(&event, self.at, known);
         if self.used + record.length > LOG_LIMIT {
@@ -89,10 +111,11 @@ impl<A: Allocator + Clone> Log<A> {
         self.used = 0;
         let alloc = self.records.allocator().clone();
         self.records = Vec::new_in(alloc.clone());
+        self.carried = Vec::new_in(alloc.clone());
         self.fragments = Vec::new_in(alloc);
     }
 
-    fn add(&mut self, fragment: Fragment) {
+    fn add(&mut self, (fragment, carried): (Fragment, &[u8])) {
         if self.overlap {
             return;
         }
@@ -103,18 +126,26 @@ impl<A: Allocator + Clone> Log<A> {
             // Most states that take in a stored profile take in one.
             self.fragments.reserve_exact(1);
         }
-        self.fragments.push(fragment);
+        let from = self.carried.len();
+        self.carried.extend_from_slice(carried);
+        self.fragments.push(Kept { fragment, carried: (from, self.carried.len()) });
     }
 
     /// Everything in the order of time, folded. [`Ordered::Overlap`] for a log without any event, too: a dense profile
     /// has trades.
     pub fn fold(&self) -> Ordered {
+        self.with_folded(|ordered, _| *ordered)
+    }
+
+    /// Hands everything in the order of time, folded, and what it leaves open to `read`.
+    pub fn with_folded<T>(&self, read: impl FnOnce(&Ordered, &Closing) -> T) -> T {
         if self.overlap {
-            return Ordered::Overlap;
+            return read(&Ordered::Overlap, &Closing::UNKNOWN);
         }
         let mut fragments = self.fragments.clone();
-        fragments.sort_unstable_by_key(|f| (f.first, f.last()));
-        let mut folding = Folding { log: self, fragments: &fragments, whole: None, run: None, overlap: false };
+        fragments.sort_unstable_by_key(|kept| kept.fragment.ends());
+        let claims = self.openings.in_order();
+        let mut folding = Folding::new(self, &fragments, &claims);
         let mut instant = Vec::new_in(self.records.allocator().clone());
         self.for_each_in_order(|event| {
             if instant.first().is_some_and(|first: &Event| first.at != event.at) {
@@ -126,12 +157,13 @@ impl<A: Allocator + Clone> Log<A> {
         if !instant.is_empty() {
             folding.instant(&mut instant);
         }
-        folding.end()
+        let (ordered, closing) = folding.end();
+        read(&ordered, &closing)
     }
 
     /// Events by time; those of one instant in any order. The records are our own, so a fault ends the loop.
     fn for_each_in_order(&self, mut visit: impl FnMut(Event)) {
-        let mut records = Records { bytes: self.recorded(), keys: &self.keys, at: 0 };
+        let mut records = Records { bytes: self.recorded(), slots: &self.slots, at: 0 };
         if self.in_order {
             while let Some(event) = records.next() {
                 visit(event);
@@ -154,22 +186,27 @@ impl<A: Allocator + Clone> Log<A> {
 
     /// Writes the folded state, as it is stored.
     pub fn write_folded(&self, out: &mut impl Sink) {
-        match self.fold() {
+        self.with_folded(|ordered, closing| match ordered {
             Ordered::Overlap => out.var(0),
             Ordered::Whole(f) => {
                 out.var(1);
-                f.write(out);
+                f.write(&closing.bytes, out);
             }
-        }
+        });
     }
 
     /// Writes everything collected, as it travels from a parallel worker.
     pub fn write_collected(&self, out: &mut impl Sink) {
         out.u8(u8::from(self.overlap));
         out.var(self.fragments.len() as u64);
-        self.fragments.iter().for_each(|f| f.write(out));
-        out.var(self.keys.len() as u64);
-        self.keys.iter().for_each(|&key| out.u64(key));
+        self.fragments.iter().for_each(|kept| kept.fragment.write(self.carried(kept), out));
+        out.var(self.slots.len() as u64);
+        for slot in &self.slots {
+            out.u64(slot.key);
+            if slot.key != 0 {
+                out.i64(slot.expiry);
+            }
+        }
         out.var(self.used as u64);
         out.put(self.recorded());
     }
@@ -189,77 +226,19 @@ impl<A: Allocator + Clone> Log<A> {
         for _ in 0..r.below(FRAGMENT_LIMIT as u64 + 1, "a number of fragments")? {
             self.add(Fragment::read(r)?);
         }
-        let mut keys = [0u64; SLOTS];
+        let mut slots = [Slot::EMPTY; SLOTS];
         let n = r.below(SLOTS as u64 + 1, "a number of instruments")?;
-        for key in &mut keys[..n] {
-            *key = r.u64()?;
+        for slot in &mut slots[..n] {
+            slot.key = r.u64()?;
+            if slot.key != 0 {
+                slot.expiry = r.i64()?;
+            }
         }
         let length = r.below(LOG_LIMIT as u64 + 1, "a length of records")?;
-        let mut records = Records { bytes: r.take(length)?, keys: &keys, at: 0 };
+        let mut records = Records { bytes: r.take(length)?, slots: &slots, at: 0 };
         while !records.bytes.is_empty() {
             self.push(&records.next().ok_or_else(|| malformed("an event does not decode"))?);
         }
         Ok(())
-    }
-}
-
-/// Puts runs of events and the fragments between them together.
-struct Folding<'a, A: Allocator + Clone> {
-    log: &'a Log<A>,
-    /// Those still to come, in order.
-    fragments: &'a [Fragment],
-    whole: Option<Fragment>,
-    run: Option<(Fragment, Book<A>)>,
-    overlap: bool,
-}
-
-impl<A: Allocator + Clone> Folding<'_, A> {
-    /// Adds the events of one instant, which come after all those before.
-    fn instant(&mut self, events: &mut [Event]) {
-        if events.len() > 1 {
-            events.sort_unstable_by_key(Event::order);
-        }
-        let at = events[0].at;
-        while let Some((fragment, rest)) = self.fragments.split_first().filter(|(f, _)| (f.first, f.last()) < (at, at))
-        {
-            self.fragments = rest;
-            self.end_run();
-            self.add(*fragment);
-        }
-        let next = Fragment::instant(events);
-        let (fragment, book) = match &mut self.run {
-            Some(run) => {
-                run.0.append(&next);
-                run
-            }
-            None => self.run.insert((next, Book::new(self.log.records.allocator().clone()))),
-        };
-        book.advance(at);
-        events.iter().for_each(|event| book.apply(event));
-        fragment.positions = Positions::Known(book.figures());
-    }
-
-    fn end_run(&mut self) {
-        if let Some((fragment, _)) = self.run.take() {
-            self.add(fragment);
-        }
-    }
-
-    fn add(&mut self, next: Fragment) {
-        match &mut self.whole {
-            None => self.whole = Some(next),
-            Some(whole) => self.overlap |= !whole.append(&next),
-        }
-    }
-
-    fn end(mut self) -> Ordered {
-        self.end_run();
-        for fragment in self.fragments {
-            self.add(*fragment);
-        }
-        match self.whole {
-            Some(whole) if !self.overlap => Ordered::Whole(whole),
-            _ => Ordered::Overlap,
-        }
     }
 }

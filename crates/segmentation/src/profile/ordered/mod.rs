@@ -9,13 +9,20 @@
 //! Trades at the same microsecond are one event for gaps, P&L and loss chasing, as fills of one order are. For
 //! positions they are taken one after the other in an order that depends only on what they say, purchases first.
 //!
+//! Positions are carried over: a fragment knows what was open at its beginning, by a mark, and at its end, and fragments
+//! add up where the two agree. Profiles that are made in the course of an account's days take what they begin with from
+//! the day before ([`Openings`]); any other begins with nothing open.
+//!
 //! Two fragments may meet in one instant. Gaps and P&L take it as one; positions and loss chasing would need to know
 //! which fills were whose, and become unknown.
 
 mod book;
+mod carried;
 mod event;
+mod fold;
 mod gaps;
 mod log;
+mod openings;
 mod pnl;
 mod positions;
 #[cfg(test)]
@@ -24,9 +31,12 @@ mod tests;
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
 use crate::profile::money;
+pub use carried::{FLAT, UNKNOWN};
 pub use event::Event;
+pub use fold::Closing;
 use gaps::Gaps;
 pub use log::{Log, LOG_LIMIT};
+pub use openings::{Claim, Openings};
 use pnl::{Chase, Pnl};
 use positions::{Figures, Positions};
 
@@ -42,7 +52,7 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// Fills of one instant, of which there is at least one. Their positions are for the caller to add.
+    /// Fills of one instant, of which there is at least one, but for their positions.
     fn instant(events: &[Event]) -> Self {
         let (mut given, mut closes, mut pnl, mut notional) = (0, 0, 0i128, 0i128);
         for event in events {
@@ -56,7 +66,7 @@ impl Fragment {
             gaps: Gaps::default(),
             pnl: Pnl::instant(given, closes, pnl),
             chase: Some(Chase::instant(notional, pnl)),
-            positions: Positions::Known(Figures::default()),
+            positions: Positions::Open,
         }
     }
 
@@ -65,7 +75,16 @@ impl Fragment {
         self.first.saturating_add_unsigned(self.gaps.sum)
     }
 
-    /// Followed by `next`; `false`, and nothing done, where they overlap.
+    /// Time of the first and of the last event.
+    fn ends(&self) -> (i64, i64) {
+        (self.first, self.last())
+    }
+
+    pub fn positions_known(&self) -> bool {
+        matches!(self.positions, Positions::Known(_))
+    }
+
+    /// Followed by `next`, but for its positions; `false`, and nothing done, where they overlap.
     fn append(&mut self, next: &Fragment) -> bool {
         if next.first < self.last() {
             return false;
@@ -73,7 +92,6 @@ impl Fragment {
         let gap = next.first.abs_diff(self.last());
         let shared = gap == 0;
         self.pnl.append(self.gaps.count > 0, &next.pnl, next.gaps.count > 0, shared);
-        self.positions.append(&next.positions, shared);
         match (&mut self.chase, &next.chase) {
             (Some(chase), Some(next)) if !shared => chase.append(next),
             _ => self.chase = None,
@@ -85,7 +103,8 @@ impl Fragment {
         true
     }
 
-    fn write(&self, out: &mut impl Sink) {
+    /// Writes it, with the bytes of what it leaves open where those are known.
+    fn write(&self, carried: &[u8], out: &mut impl Sink) {
         out.i64(self.first);
         self.gaps.write(out);
         self.pnl.write(self.gaps.count > 0, out);
@@ -93,10 +112,11 @@ impl Fragment {
         if let Some(chase) = &self.chase {
             chase.write(out);
         }
-        self.positions.write(out);
+        self.positions.write(carried, out);
     }
 
-    fn read(r: &mut Reader) -> Result<Self> {
+    /// Reads what [`Fragment::write`] wrote.
+    fn read<'a>(r: &mut Reader<'a>) -> Result<(Self, &'a [u8])> {
         let first = r.i64()?;
         let gaps = Gaps::read(r)?;
         if first.checked_add_unsigned(gaps.sum).is_none() {
@@ -104,7 +124,8 @@ impl Fragment {
         }
         let pnl = Pnl::read(gaps.count > 0, r)?;
         let chase = if r.below(2, "a flag")? == 1 { Some(Chase::read(r)?) } else { None };
-        Ok(Fragment { first, gaps, pnl, chase, positions: Positions::read(r)? })
+        let (positions, carried) = Positions::read(r)?;
+        Ok((Fragment { first, gaps, pnl, chase, positions }, carried))
     }
 }
 
@@ -126,7 +147,8 @@ const MIN_GAPS: u64 = 10;
 const MICROSECONDS_PER_HOUR: f64 = 3.6e9;
 
 /// NULL for every feature: `overlap`. For those of positions: `missing:side` where no fill has an instrument, a side, a
-/// quantity and a notional; `open_position` where profiles were merged at a time at which something was open.
+/// quantity and a notional; `open_position` where profiles were merged of which a later one does not begin with what is open
+/// then.
 impl Ordered {
     fn fragment(&self) -> std::result::Result<&Fragment, &'static str> {
         match self {
@@ -164,13 +186,17 @@ impl Ordered {
         Ok(money::ratio(f.held, f.closed).ok_or("no_closes")? / MICROSECONDS_PER_HOUR)
     }
 
-    /// Mean age in hours of what is closed, first in first out, weighted by its cost. `no_closes`.
+    /// Mean age in hours of what is closed, first in first out, weighted by its cost. `no_closes`; `open_position` also where
+    /// there were too many lots to carry over from one profile to the next.
     pub fn holding_hours_fifo(&self) -> Value {
         let f = self.positions()?;
+        if f.lots_unknown {
+            return Err("open_position");
+        }
         Ok(money::ratio(f.aged, f.closed_fifo).ok_or("no_closes")? / MICROSECONDS_PER_HOUR)
     }
 
-    /// Basis still open at the last fill / basis ever opened. `zero_volume`.
+    /// Basis still open at the last fill / basis open at first or opened since. `zero_volume`.
     pub fn open_share(&self) -> Value {
         let f = self.positions()?;
         money::ratio(f.open, f.open.saturating_add(f.closed)).ok_or("zero_volume")

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::ordered::carried::{Carried, Mark, FLAT, UNKNOWN};
 
 /// Sums over the position-taking of an account, all of them integers: amounts in money units at cost, times in
 /// microseconds. They saturate, far beyond any history of trades.
@@ -32,6 +33,8 @@ pub struct Figures {
     pub losses: u64,
     pub paper_gains: u64,
     pub paper_losses: u64,
+    /// Whether some of what was closed had lots that are not known: then neither is `closed_fifo`.
+    pub lots_unknown: bool,
 }
 
 impl Figures {
@@ -60,7 +63,10 @@ impl Figures {
         ]
     }
 
-    fn add(&mut self, mut next: Figures) {
+    /// Followed by `next`, which begins when this one ends, with what is open then.
+    pub fn append(&mut self, mut next: Figures) {
+        (self.open, self.positions) = (0, 0);
+        self.lots_unknown |= next.lots_unknown;
         self.fills = self.fills.saturating_add(next.fills);
         for (sum, more) in self.amounts().into_iter().zip(next.amounts()) {
             *sum = sum.saturating_add(*more);
@@ -104,58 +110,110 @@ impl Figures {
     }
 }
 
-/// The figures, or why they cannot be known. Every stretch begins with no position; so two add up only where the first
-/// also ends with none.
+/// The figures between two instants, and what was open at both. Their `open` and `positions` are those of the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    pub figures: Figures,
+    pub opening: Mark,
+    pub closing: Mark,
+}
+
+/// The figures, or why they cannot be known. Two stretches add up where the second begins with what the first one leaves.
 // It lies in a fragment, of which there are few.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Positions {
-    Known(Figures),
-    /// Something was open where two stretches meet.
+    Known(Stretch),
+    /// Something was open where two stretches meet, and the second one does not know what.
     Open,
     /// Two stretches share an instant, whose fills can no longer be put in order.
     Shared,
 }
 
-impl Positions {
-    /// Followed by `next`. Which reason wins depends on what is joined, not in which order it is.
-    pub fn append(&mut self, next: &Positions, shared: bool) {
-        *self = match (*self, *next) {
-            _ if shared => Positions::Shared,
-            (Positions::Shared, _) | (_, Positions::Shared) => Positions::Shared,
-            (Positions::Known(mut sum), Positions::Known(figures)) if sum.positions == 0 => {
-                sum.add(figures);
-                Positions::Known(sum)
-            }
-            _ => Positions::Open,
-        }
-    }
+/// How positions are stored; a version before the first release knew no others than the first three.
+const KNOWN_FLAT: u8 = 0;
+const OPEN: u8 = 1;
+const SHARED: u8 = 2;
+const KNOWN: u8 = 3;
 
+/// What follows in the stored form of [`KNOWN`].
+const HAS_OPENING: usize = 1;
+const HAS_CLOSING: usize = 2;
+const LOTS_UNKNOWN: usize = 4;
+
+impl Positions {
     pub fn figures(&self) -> std::result::Result<&Figures, &'static str> {
         match self {
-            Positions::Known(figures) if figures.fills == 0 => Err("missing:side"),
-            Positions::Known(figures) => Ok(figures),
+            Positions::Known(stretch) if stretch.figures.fills == 0 => Err("missing:side"),
+            Positions::Known(stretch) => Ok(&stretch.figures),
             Positions::Open => Err("open_position"),
             Positions::Shared => Err("overlap"),
         }
     }
 
-    pub fn write(&self, out: &mut impl Sink) {
+    /// Writes them with the bytes of what they leave open, where those are known.
+    pub fn write(&self, carried: &[u8], out: &mut impl Sink) {
         match self {
-            Positions::Known(figures) => {
-                out.u8(0);
-                figures.write(out);
+            Positions::Known(s) if (s.opening, s.closing, s.figures.lots_unknown) == (FLAT, FLAT, false) => {
+                out.u8(KNOWN_FLAT);
+                s.figures.write(out);
             }
-            Positions::Open => out.u8(1),
-            Positions::Shared => out.u8(2),
+            Positions::Known(s) => {
+                out.u8(KNOWN);
+                let (opened, open) = (s.opening != FLAT, s.closing != FLAT);
+                let lots = if s.figures.lots_unknown { LOTS_UNKNOWN } else { 0 };
+                out.u8((usize::from(opened) * HAS_OPENING + usize::from(open) * HAS_CLOSING + lots) as u8);
+                s.figures.write(out);
+                if opened {
+                    out.u64(s.opening);
+                }
+                if open {
+                    out.var(carried.len() as u64);
+                    out.put(carried);
+                    if carried.is_empty() {
+                        out.u64(s.closing);
+                    }
+                }
+            }
+            Positions::Open => out.u8(OPEN),
+            Positions::Shared => out.u8(SHARED),
         }
     }
 
-    pub fn read(r: &mut Reader) -> Result<Self> {
-        Ok(match r.below(3, "the state of positions")? {
-            0 => Positions::Known(Figures::read(r)?),
-            1 => Positions::Open,
-            _ => Positions::Shared,
-        })
+    /// Reads what [`Positions::write`] wrote, with the bytes of what is left open.
+    pub fn read<'a>(r: &mut Reader<'a>) -> Result<(Self, &'a [u8])> {
+        let nothing: &[u8] = &[];
+        let flags = match r.below(4, "the state of positions")? as u8 {
+            KNOWN_FLAT => 0,
+            OPEN => return Ok((Positions::Open, nothing)),
+            SHARED => return Ok((Positions::Shared, nothing)),
+            _ => r.below(8, "flags of positions")?,
+        };
+        let mut figures = Figures::read(r)?;
+        figures.lots_unknown = flags & LOTS_UNKNOWN != 0;
+        let opening = if flags & HAS_OPENING != 0 { r.u64()? } else { FLAT };
+        let (mut closing, mut carried) = (FLAT, nothing);
+        if flags & HAS_CLOSING != 0 {
+            let length = r.below(1 << 16, "a number of bytes")?;
+            carried = r.take(length)?;
+            closing = if carried.is_empty() { r.u64()? } else { closing_of(carried, &figures)? };
+        } else if figures.positions > 0 {
+            // Written before positions were carried over.
+            closing = UNKNOWN;
+        }
+        if (closing == FLAT) != (figures.positions == 0) {
+            return Err(malformed("it is not clear whether a position is open"));
+        }
+        Ok((Positions::Known(Stretch { figures, opening, closing }), carried))
     }
+}
+
+/// The mark of what is left open, which has to be what the figures say.
+fn closing_of(carried: &[u8], figures: &Figures) -> Result<Mark> {
+    let (mark, carried) = Carried::unpack(carried)?;
+    let open = carried.positions.iter().fold(0, |sum, p| i128::saturating_add(sum, p.basis));
+    if (open, carried.positions.len() as u64) != (figures.open, figures.positions) {
+        return Err(malformed("carried positions are not those of the figures"));
+    }
+    Ok(mark)
 }

@@ -18,6 +18,7 @@ fn extremes() -> Vec<Event> {
                     pnl: Some(amounts[(i + j + k) % 6]),
                     price: (j % 2 == 0).then_some(number),
                     is_option: k % 2 == 0,
+                    expiry: [None, Some(0), Some(i64::MAX), Some(i64::MIN)][j % 4],
                 });
             }
         }
@@ -123,11 +124,26 @@ fn sizes() {
     let bare: Vec<Event> = events.iter().map(|e| Event { at: e.at, ..Event::default() }).collect();
     assert!(per_trade(&bare) < 7.5, "{}", per_trade(&bare));
     for n in [33, 10_000, 100_000] {
-        let bytes = stored(&log_of(&active(n))).len();
+        let mut events = active(n);
+        let open = stored(&log_of(&events)).len();
+        // Five positions, and of the 33 trades their lots.
+        assert!(open <= if n == 33 { 600 } else { 450 }, "{n} trades, {open} bytes with what is open");
+        events.extend(flat(&events));
+        let bytes = stored(&log_of(&events)).len();
         assert!(bytes <= 200, "{n} trades, {bytes} bytes");
     }
     assert!(stored(&log_of(&bare)).len() <= 64);
-    assert!(std::mem::size_of::<Log<Global>>() <= 128);
+    assert!(std::mem::size_of::<Log<Global>>() <= 256);
+}
+
+/// Fills that close all positions.
+fn flat(events: &[Event]) -> Vec<Event> {
+    let mut held = std::collections::BTreeMap::<u64, f64>::new();
+    for e in events {
+        *held.entry(e.key.unwrap()).or_default() += e.quantity.unwrap();
+    }
+    let last = events[events.len() - 1];
+    held.into_iter().map(|(key, q)| Event { at: last.at + 1, key: Some(key), quantity: Some(-q), ..last }).collect()
 }
 
 #[test]

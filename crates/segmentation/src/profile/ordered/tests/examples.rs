@@ -171,3 +171,23 @@ fn gaps_need_eleven_instants() {
     assert_eq!(Log::new(Global).fold(), Ordered::Overlap);
     assert_eq!(Ordered::Overlap.memory(), Err("overlap"));
 }
+
+#[test]
+fn a_position_ends_with_its_instrument() {
+    let expiring =
+        |hour: f64, quantity: f64| Event { expiry: Some(10 * HOUR), is_option: true, ..fill(hour, 1, quantity, 100.0) };
+    // 200 USD for 10 h, of which nothing is left when another 50 USD are opened.
+    let o = folded(&[expiring(0.0, -2.0), fill(30.0, 2, 1.0, 50.0)]);
+    close_to(o.holding_hours(), 10.0);
+    close_to(o.holding_hours_fifo(), 10.0);
+    close_to(o.open_share(), 50.0 / 250.0);
+    // What it was settled at is not known.
+    assert_eq!(o.disposition(), Err("no_closes"));
+    // One that was closed before, one that is rolled, and a trade that comes too late.
+    let o = folded(&[expiring(0.0, -2.0), expiring(4.0, 2.0), fill(30.0, 2, 1.0, 50.0)]);
+    close_to(o.holding_hours(), 4.0);
+    let o = folded(&[expiring(0.0, 1.0), expiring(12.0, 1.0), fill(14.0, 2, 1.0, 1.0)]);
+    close_to(o.holding_hours(), (10.0 * 100.0 + 2.0 * 100.0) / 100.0);
+    close_to(o.adding_to_losers().or_else(|_| Ok::<f64, &str>(0.0)), 0.0);
+    close_to(o.open_share(), 101.0 / 201.0);
+}

@@ -1,6 +1,7 @@
 //! Hand-made examples, an oracle that steps through time, random histories cut and merged at random, forged bytes.
 
 mod bytes;
+mod carrying;
 mod examples;
 mod merging;
 mod oracle;

@@ -10,6 +10,8 @@ pub struct Trade {
     pub price: f64,
     pub option: bool,
     pub pnl: f64,
+    /// The second at which the instrument ends; of no account where the trade is not before it.
+    pub expiry: Option<i64>,
 }
 
 impl Trade {
@@ -19,6 +21,7 @@ impl Trade {
             pnl: usd(self.pnl),
             is_option: self.option,
             price: self.option.then_some(self.price),
+            expiry: self.expiry.map(|second| second * 1_000_000),
             ..fill(0.0, self.instrument, self.units as f64, self.price)
         }
     }
@@ -37,7 +40,8 @@ pub fn history(random: &mut Random, trades: usize, instruments: u64, flat_every:
         second += 1 + random.below(20) as i64;
         let price = 90.0 + random.below(20) as f64;
         let pnl = if random.below(3) == 0 { random.below(21) as f64 - 10.0 } else { 0.0 };
-        all.push(Trade { second, instrument, units, price, option: instrument & 1 == 0, pnl });
+        let expiry = [None, Some(150), Some(400), None][instrument as usize % 4];
+        all.push(Trade { second, instrument, units, price, option: instrument & 1 == 0, pnl, expiry });
     };
     for i in 1..=trades {
         let instrument = random.below(instruments);
@@ -60,6 +64,7 @@ struct Position {
     long: bool,
     basis: f64,
     last_price: f64,
+    expiry: Option<i64>,
 }
 
 impl Position {
@@ -84,6 +89,13 @@ pub fn oracle(trades: &[Trade]) -> [f64; 9] {
     let mut next = trades.iter().enumerate().peekable();
     for second in trades[0].second..=trades[trades.len() - 1].second {
         held += positions.values().map(|p| p.basis).sum::<f64>();
+        for p in positions.values_mut().filter(|p| p.expiry == Some(second)) {
+            closed += std::mem::take(&mut p.basis);
+            for (since, cost) in p.lots.drain(..) {
+                closed_fifo += cost;
+                aged += cost * (second - since) as f64;
+            }
+        }
         let Some((i, t)) = next.next_if(|(_, t)| t.second == second) else { continue };
         cumulated.push(cumulated[i] + t.pnl);
         if let (true, Some(after)) = (t.pnl != 0.0, trades.get(i + 1)) {
@@ -129,6 +141,7 @@ pub fn oracle(trades: &[Trade]) -> [f64; 9] {
         }
         if opening > 0 {
             p.long = buy;
+            p.expiry = t.expiry.filter(|&at| at > second);
             p.basis += opening as f64 * t.price;
             p.lots.extend(std::iter::repeat_n((second, t.price), opening));
         }
