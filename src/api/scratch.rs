@@ -6,7 +6,7 @@ use crate::api::assign::{score_columns, SCORED};
 use crate::api::catalogue::{self, Definition};
 use crate::api::fit::one_snapshot;
 use crate::api::matrix::order_collation;
-use crate::api::passes::{carried, put_in_course, Passes, Statement, NO_DAY};
+use crate::api::passes::{put_in_course, Passes, Statement, NO_DAY};
 use crate::api::population;
 use crate::api::ready_made;
 use crate::api::sources::custom::{Account, Custom};
@@ -25,6 +25,9 @@ use segmentation::profile::features::Market;
 /// (account, start, profile): one row an account and UTC day.
 const DAYS: &str = "pg_temp.pg_segmentation_days";
 const DAYS_NAME: &str = "pg_segmentation_days";
+/// The same, one row an account and span of 32 days.
+const SPANS: &str = "pg_temp.pg_segmentation_spans";
+const SPANS_NAME: &str = "pg_segmentation_spans";
 /// (account, profile): one row an account, of the part of the day of as_of that lies before it. Only where that is inside a day.
 const PART: &str = "pg_temp.pg_segmentation_part";
 const PART_NAME: &str = "pg_segmentation_part";
@@ -38,7 +41,7 @@ pub const FEATURE_ROWS: &str = "pg_temp.pg_segmentation_features";
 pub const SCORES: &str = "pg_temp.pg_segmentation_scores";
 
 pub fn drop_scratch() -> Result<()> {
-    for table in [DAYS, PART, WHOLE, FEATURE_ROWS, SCORES] {
+    for table in [DAYS, SPANS, PART, WHOLE, FEATURE_ROWS, SCORES] {
         if exists(table)? {
             spi::run(&format!("DROP TABLE {table}"), &[])?;
         }
@@ -197,14 +200,16 @@ pub fn store_profiles(definition: &Definition, as_of: Option<i64>) -> Result<()>
     let table = profiles.quoted();
     spi::run(&format!("DELETE FROM {table}"), &[])?;
     spi::run(&format!("INSERT INTO {table} SELECT account, 1, start, profile FROM {DAYS}"), &[])?;
-    let spans = format!(
-        "SELECT account, {} AS start, segmentation.profile_events(profile) AS profile FROM {DAYS} WHERE start > {NO_DAY} GROUP BY 1, 2",
-        span_start("start")
-    );
     spi::run(
-        &format!("INSERT INTO {table} SELECT c.account, {SPAN}, c.start, c.profile FROM ({}) c", carried(&spans)),
+        &format!(
+            "CREATE TEMPORARY TABLE {SPANS_NAME} ON COMMIT DROP AS
+             SELECT account, {} AS start, segmentation.profile_events(profile) AS profile FROM {DAYS} WHERE start > {NO_DAY} GROUP BY 1, 2",
+            span_start("start")
+        ),
         &[],
     )?;
+    spi::run(&put_in_course(SPANS), &[])?;
+    spi::run(&format!("INSERT INTO {table} SELECT account, {SPAN}, start, profile FROM {SPANS}"), &[])?;
     if let (true, Some(as_of)) = (exists(PART)?, as_of) {
         spi::run(
             &format!("INSERT INTO {table} SELECT account, 0, segmentation.utc_day($1), profile FROM {PART}"),

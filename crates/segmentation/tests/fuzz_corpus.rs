@@ -43,8 +43,17 @@ fn seeds_are_models_of_this_format() {
 #[test]
 fn seeds_are_profiles_of_this_format() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/profile");
-    for name in ["seed-dense", "seed-dense-all", "seed-sparse", "seed-sparse-all", "seed-snapshots", "seed-subtracted"]
-    {
+    for name in [
+        "seed-dense",
+        "seed-dense-all",
+        "seed-dense-carried",
+        "seed-dense-all-carried-moving",
+        "seed-sparse",
+        "seed-sparse-all",
+        "seed-sparse-carried",
+        "seed-snapshots",
+        "seed-subtracted",
+    ] {
         let read = segmentation::profile::State::read(
             &std::fs::read(folder.join(name)).unwrap(),
             allocator_api2::alloc::Global,

@@ -105,15 +105,15 @@ fn accounts(whole: bool) -> segmentation::Result<FitInput> {
 
 /// A trade with every column or with few.
 fn trade(i: i64, all: bool) -> segmentation::Result<Vec<u8>> {
-    let x = (i * 7919 % 1009) as f64 / 1009.0;
+    let x = (i * 7919).rem_euclid(1009) as f64 / 1009.0;
     let price = 100.0 + x;
     let mut t = Trade { executed_at: Some(i * DAY / 5), ..Trade::default() };
     t.set(Num::Quantity, 1.0 + x);
     t.set(Num::Price, price);
     t.marks = with_mark(t.marks, Mark::Side, Some(i % 3 == 0));
-    let (name, order) = (format!("I{}", i % 4), format!("O{}", i / 2));
+    let (name, order) = (format!("I{}", i.rem_euclid(4)), format!("O{}", i / 2));
     t.set_text(Text::Instrument, &name);
-    t.set_text(Text::Kind, ["spot", "perp", "option", "leveraged_token"][(i % 4) as usize]);
+    t.set_text(Text::Kind, ["spot", "perp", "option", "leveraged_token"][i.rem_euclid(4) as usize]);
     if all {
         for (field, value) in [
             (Num::FeeUsd, x - 0.2),
