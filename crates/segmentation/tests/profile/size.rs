@@ -54,7 +54,7 @@ fn the_worst_profile_stays_under_12_kilobytes() {
             kind: (i % 6) as usize,
             // One in five names its underlying and gives its notional: the others have an instrument each, and any size.
             extras: if i % 5 == 0 { 0xFFFF } else { 0x7FFF },
-            x: (i % 1009) as f64 / 1009.0,
+            x: (1 + i % 1009) as f64 / 1010.0,
         };
         s.add_trade(&r.bytes()).unwrap();
     }
