@@ -94,7 +94,7 @@ CREATE FUNCTION segmentation.profile_follow(segmentation.account_profile, segmen
   RETURNS segmentation.account_profile
   AS 'MODULE_PATHNAME', 'segmentation_profile_follow' LANGUAGE c IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION segmentation.profile_follow(segmentation.account_profile, segmentation.account_profile) IS
-  'The second profile, whose positions begin with what the first one leaves open: give it profile_events of its trades. The first one may be NULL, or without trades: then nothing is open. NULL for a NULL second one.';
+  'The second profile, whose positions begin with what the first one leaves open: give it profile_events of its trades. Where the first one is without trades nothing is open; where it is NULL the second one keeps what it begins with. NULL for a NULL second one.';
 CREATE FUNCTION segmentation.profile_carry(segmentation.account_profile, segmentation.account_profile)
   RETURNS segmentation.account_profile
   AS 'MODULE_PATHNAME', 'segmentation_profile_carry' LANGUAGE c IMMUTABLE PARALLEL SAFE;

@@ -106,7 +106,9 @@ fn past_profile(
         window.rows(),
         window.having()
     );
-    spi::read(&sql, &[raw(argument_type, Some(account))], |r| Ok(r.bytes(0, 1).map(<[u8]>::to_vec)))
+    spi::read(&sql, &[raw(argument_type, Some(account))], |r| {
+        Ok((r.len() > 0).then(|| r.bytes(0, 1)).flatten().map(<[u8]>::to_vec))
+    })
 }
 
 /// The user's own features of an account, as they are now: attributes have no past.

@@ -65,11 +65,11 @@ fn combine(call: &Call) -> Result<Option<Raw>> {
         Some(other) => {
             let (state, raw) = state::current(call)?;
             match other {
-                Working::Packed(bytes) => state.absorb(bytes)?,
+                Working::Packed(bytes) => state.absorb_own(bytes)?,
                 Working::State(other) => {
                     let mut bytes = Vec::new();
                     other.write_unfinished(&mut bytes);
-                    state.absorb(&bytes)?;
+                    state.absorb_own(&bytes)?;
                 }
             }
             Ok(Some(raw))

@@ -167,8 +167,8 @@ impl<'a> Passes<'a> {
         Ok(Statement { sql: format!("CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS {query}"), params })
     }
 
-    /// One row (account, profile) an account, or a master account as text, straight from the rows from `since` (from the first
-    /// one, if there is none) to before `at`. What was open at `since` comes from the rows before it.
+    /// One row (account, profile) an account, or a master account as text, straight from the rows from `since` (a midnight; from the
+    /// first one, if there is none) to before `at`. What was open at `since` comes from the rows before it.
     pub fn over(
         &self,
         masters: Option<&Masters>,
@@ -177,30 +177,42 @@ impl<'a> Passes<'a> {
         params: &mut Params,
     ) -> Result<String> {
         let functions = &self.functions;
-        let quotes = Quotes::Before(Some(at));
-        let t = self.pass.sql(self.definition, &self.table, &self.reference, quotes, params)?;
         let account = Account { alias: "t", column: &self.definition.account, type_oid: self.definition.key_type };
-        let (key, join) = match masters {
-            Some(masters) => masters.of(&account)?,
-            None => (t.account.clone(), String::new()),
+        let master = masters.map(|masters| masters.of(&account)).transpose()?;
+        let mut rows = |quotes, columns: &dyn Fn(&str) -> String, trade: &str, when: &str| -> Result<String> {
+            let t = self.pass.sql(self.definition, &self.table, &self.reference, quotes, params)?;
+            let (key, join) = master.clone().unwrap_or_else(|| (t.account.clone(), String::new()));
+            Ok(format!(
+                "SELECT {key} AS account{columns}, {trade}({value}) AS profile FROM {from}{join}
+                 WHERE {own} IS NOT NULL AND {t_at} < {at}{when}",
+                columns = columns(&t.executed_at),
+                value = t.trade,
+                from = t.from,
+                own = t.account,
+                t_at = t.executed_at,
+                when = when.replace("{at}", &t.executed_at),
+            ))
         };
-        let rows = format!(
-            "FROM {from}{join} WHERE {own} IS NOT NULL AND {t_at} < {at}",
-            from = t.from,
-            own = t.account,
-            t_at = t.executed_at,
-        );
-        let trade = t.trade;
+        let day = |at: &str| format!(", segmentation.utc_day({at}) AS start");
+        let events = "segmentation.profile_events";
         let trades = match since {
             None => {
-                format!("SELECT {key} AS account, {functions}.account_profile({trade}) AS profile {rows} GROUP BY 1")
+                let aggregate = format!("{functions}.account_profile");
+                format!("{} GROUP BY 1", rows(Quotes::Before(Some(at)), &|_| String::new(), &aggregate, "")?)
             }
             Some(since) => {
-                let (before, within) =
-                    (format!("{} < {since}", t.executed_at), format!("{} >= {since}", t.executed_at));
+                let within = rows(Quotes::Before(Some(at)), &day, events, &format!(" AND {{at}} >= {since}"))?;
+                let before = rows(Quotes::No, &day, events, &format!(" AND {{at}} < {since}"))?;
                 format!(
-                    "SELECT {key} AS account, {} AS profile {rows} GROUP BY 1 HAVING pg_catalog.bool_or({within})",
-                    following(&trade, &before, &within)
+                    "SELECT r.account, {} AS profile FROM (
+                       WITH d AS MATERIALIZED ({within} GROUP BY 1, 2 UNION ALL {before} GROUP BY 1, 2)
+                       SELECT d.account, d.profile, d.start >= segmentation.utc_day({since}) AS counts FROM d
+                       WHERE d.start > {NO_DAY} AND segmentation.profile_is_sparse(d.profile)
+                       UNION ALL SELECT c.account, c.profile, c.start >= segmentation.utc_day({since}) FROM ({}) c
+                       WHERE NOT segmentation.profile_is_sparse(c.profile)) r
+                     GROUP BY 1 HAVING pg_catalog.bool_or(r.counts)",
+                    following("r.profile", "NOT r.counts", "r.counts"),
+                    with_many("d"),
                 )
             }
         };
@@ -253,11 +265,16 @@ pub fn put_in_course(days: &str) -> String {
     format!(
         "UPDATE {days} d SET profile = c.profile
          FROM ({}) c WHERE c.account = d.account AND c.start = d.start AND {of_many}",
-        carried(&format!(
-            "SELECT d.account, d.start, d.profile FROM {days} d WHERE d.start > {NO_DAY}
-               AND d.account IN (SELECT d.account FROM {days} d WHERE {of_many})"
-        ))
+        with_many(days)
     )
+}
+
+/// SQL of the rows of a table of days of those accounts that have days of many trades, each after those before it.
+fn with_many(days: &str) -> String {
+    carried(&format!(
+        "SELECT d.account, d.start, d.profile FROM {days} d WHERE d.start > {NO_DAY}
+           AND d.account IN (SELECT d.account FROM {days} d WHERE NOT segmentation.profile_is_sparse(d.profile))"
+    ))
 }
 
 /// SQL of the first UTC day of a look-back that ends at an instant.

@@ -37,7 +37,7 @@ pub fn current(call: &Call) -> Result<(&mut State<PgAlloc>, Raw)> {
     unsafe {
         if let Working::Packed(bytes) = *at {
             let mut state = State::new(PgAlloc::new(call.aggregate_context()?));
-            state.absorb(bytes)?;
+            state.absorb_own(bytes)?;
             at.write(Working::State(state));
         }
         match &mut *at {

@@ -241,7 +241,8 @@ def of_positions(fills, priced, since=None):
     With `since` only what happens from then on counts; what was open goes on from before.
     """
     names = ("holding_hours", "holding_hours_fifo", "open_share", "position_flips", "adding_to_losers", "short_options_opened", "disposition")
-    held = [f for f in priced if f["s"] and not f.get("is_self_trade") and f.get("instrument") is not None and f.get("quantity") and f.get("contract_size") != 0]
+    held = [f for f in priced if f["s"] and not f.get("is_self_trade") and f.get("instrument") is not None and f.get("quantity") and f.get("contract_size") != 0
+            and not (f.get("expiry") is not None and f["expiry"] < f["executed_at"])]  # fmt: skip
     within = [f for f in fills if since is None or f["executed_at"] >= since]
     if not any(f in within for f in held):
         return dict.fromkeys(names)
@@ -253,13 +254,13 @@ def of_positions(fills, priced, since=None):
     def until(t):
         """Holds what is open until an instant; what expires before is closed then, at neither a gain nor a loss."""
         nonlocal integral, closed, clock_at
-        due = sorted({p.expiry for p in book.values() if p.size and p.expiry is not None and p.expiry <= t}) if clock_at is not None else []
+        due = sorted({p.expiry for p in book.values() if p.size and p.expiry is not None and p.expiry < t}) if clock_at is not None else []
         for now in (*due, t):
             if clock_at is not None:
                 integral += math.fsum(x.basis for x in book.values()) * (now - clock_at)
             clock_at = now
             for p in book.values():
-                if p.size and p.expiry == now:
+                if p.size and p.expiry == now and now < t:
                     closed += p.basis
                     aged.extend((lot[0] * lot[1], now - lot[2]) for lot in p.lots)
                     p.lots.clear()
@@ -273,7 +274,7 @@ def of_positions(fills, priced, since=None):
             integral, closed, flips, aged, added, losers, sold, opened = 0.0, 0.0, 0, [], [], [], [], []
             counts.clear()
         until(t)
-        if f.get("expiry") is not None and f["expiry"] > t:
+        if f.get("expiry") is not None:
             p.expiry = f["expiry"]
         elif not p.size:
             p.expiry = None

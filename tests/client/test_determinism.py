@@ -74,7 +74,7 @@ def test_bytes_are_equal(db):
                 c.execute("SET auto_explain.log_min_duration = -1; SET client_min_messages = notice")
                 c.remove_notice_handler(handler)
                 # The statement inside the fit that reads the trades.
-                [reading] = [text for text in logged if "account_profile(" in text and f" {table} t" in text and "GROUP BY 1, 2" in text]
+                [reading] = [text for text in logged if "profile_events(" in text and f" {table} t" in text and "GROUP BY 1, 2" in text]
                 launched[workers] = sum(map(int, re.findall(r"Workers Launched: (\d+)", reading)))
                 assert f"Parallel Seq Scan on {table}" in reading or workers == 0, reading
                 threads[workers] = int(re.search(r"computing on (\d+) threads", "\n".join(logged))[1])

@@ -101,6 +101,9 @@ SELECT reader, state, message, hint FROM (VALUES
   ('counterfactual_segment', $$SELECT * FROM counterfactual_segment(1, segmentation => 'read_trades', as_of => '2024-01-02 03:04:05.6+00')$$),
   ('segment_probabilities', $$SELECT * FROM segment_probabilities(1, 'read_trades', '2024-01-02 03:04:05.6+00')$$),
   ('segment_standing', $$SELECT * FROM segment_standing(1, 'read_trades', 'infinity')$$)) AS t(reader, statement), test.error_of(statement);
+-- Nobody, and somebody before the first trade.
+SELECT 'nothing is known' AS test, segment_of('nobody', 'read_trades', '2024-01-20 00:00+00') IS NULL AND segment_of('acct_0001', 'read_trades', '2001-01-20 00:00+00') IS NULL
+       AND NOT EXISTS (SELECT FROM explain_segment('acct_0001', 'read_trades', as_of => '2001-01-20 00:00+00')) AND NOT EXISTS (SELECT FROM segment_standing('nobody', 'read_trades', as_of => '2024-01-20 00:00+00')) AS ok;
 SELECT 'features of any instant' AS test, count(*) > 0 AS ok FROM segmentation_features('read_trades', '2024-01-20 03:04:05.6+00');
 
 -- What describe_segmentation says of the model is what is stored with it.

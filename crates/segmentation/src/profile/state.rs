@@ -95,6 +95,20 @@ impl<A: Allocator + Clone> State<A> {
         self.fills = self.fills.saturating_add(1);
     }
 
+    /// Adds records of `fills` fills, as [`State::push_record`] takes them.
+    pub(super) fn push_records(&mut self, records: &[u8], fills: u32) {
+        if self.waiting.bytes() + records.len() > WAITING {
+            self.sum_up();
+        }
+        self.waiting.extend(records);
+        self.fills = self.fills.saturating_add(fills);
+    }
+
+    /// How many fills wait.
+    pub(super) fn fills(&self) -> u32 {
+        self.fills
+    }
+
     /// Where the next record goes, to be fetched from memory before it comes.
     pub fn next_place(&self) -> *const u8 {
         self.waiting.next_place()

@@ -61,9 +61,11 @@ impl<A: Allocator + Clone> State<A> {
         let (lost, rejected) = (self.lost(), self.rejected());
         let mut said = Openings::new(Global);
         self.waiting_openings().into_iter().for_each(|waiting| said.add_all(waiting));
+        let fills = self.fills();
         match self.unsettled() {
             Form::Sparse(records) => {
                 write_head(SPARSE_STATE, Some(&said), lost, rejected, out);
+                out.var(u64::from(fills));
                 out.var(records.len() as u64);
                 out.put(&records);
             }
@@ -98,6 +100,15 @@ impl<A: Allocator + Clone> State<A> {
     /// Adds what [`State::write`] or [`State::write_unfinished`] wrote. Bytes that are no profile are an error, and
     /// leave the state unusable.
     pub fn absorb(&mut self, bytes: &[u8]) -> Result<()> {
+        self.take_in(bytes, false)
+    }
+
+    /// The same for bytes that another process of ours has just written: fills are taken over without a look at them.
+    pub fn absorb_own(&mut self, bytes: &[u8]) -> Result<()> {
+        self.take_in(bytes, true)
+    }
+
+    fn take_in(&mut self, bytes: &[u8], own: bool) -> Result<()> {
         let mut r = Reader::new(bytes);
         let head = read_head(&mut r)?;
         let form = head.form;
@@ -109,10 +120,21 @@ impl<A: Allocator + Clone> State<A> {
         match form {
             SPARSE => read_sparse(&mut r, |fill| self.push(fill))?,
             SPARSE_STATE => {
+                let mut left = r.below(1 << 20, "a number of fills")?;
                 let len = r.below(1 << 20, "a number of bytes")?;
-                let mut fills = Reader::new(r.take(len)?);
-                while !fills.is_empty() {
-                    self.push(&Fill::read(&mut fills)?);
+                let records = r.take(len)?;
+                if own {
+                    self.push_records(records, left as u32);
+                    left = 0;
+                } else {
+                    let mut fills = Reader::new(records);
+                    while !fills.is_empty() {
+                        self.push(&Fill::read(&mut fills)?);
+                        left = left.checked_sub(1).ok_or_else(wrong_form)?;
+                    }
+                }
+                if left > 0 {
+                    return Err(wrong_form());
                 }
             }
             _ => {

@@ -62,6 +62,23 @@ impl<A: Allocator + Clone> Waiting<A> {
         }
     }
 
+    /// Adds records, of any length together.
+    pub fn extend(&mut self, mut records: &[u8]) {
+        self.bytes += records.len() as u32;
+        while !records.is_empty() {
+            let at = self.used as usize;
+            let room = (self.current.len() - at).min(records.len());
+            let (head, tail) = records.split_at(room);
+            self.current[at..at + room].copy_from_slice(head);
+            self.used += room as u32;
+            records = tail;
+            if !records.is_empty() {
+                self.next_chunk();
+                self.used = 0;
+            }
+        }
+    }
+
     fn next_chunk(&mut self) {
         let number = self.full.len() + usize::from(!self.current.is_empty());
         let size = CHUNKS[number.min(CHUNKS.len() - 1)];
@@ -110,6 +127,13 @@ mod tests {
                     assert_eq!(waiting.bytes(), want.len());
                 }
                 assert_eq!(&*waiting.records(), &want[..]);
+                let mut all = Waiting::new(Global);
+                for part in want.chunks(1 + length * 3) {
+                    all.extend(part);
+                }
+                all.extend(&want);
+                assert_eq!(&*all.records(), &want.repeat(2)[..]);
+                assert_eq!(all.bytes(), 2 * want.len());
                 waiting.clear();
                 assert!(waiting.records().is_empty() && waiting.bytes() == 0);
             }

@@ -77,7 +77,7 @@ impl<A: Allocator + Clone> Book<A> {
     pub fn resume(carried: &Carried, figures: Figures, at: i64, alloc: A) -> Self {
         let mut book = Book { figures, at, fills: carried.fills, last: carried.last, ..Book::new(alloc) };
         (book.figures.open, book.figures.positions) = (0, 0);
-        for p in carried.positions.iter().filter(|p| p.expiry > at) {
+        for p in carried.positions.iter().filter(|p| p.expiry >= at) {
             let mut lots = Vec::new_in(book.alloc.clone());
             lots.extend(p.lots.iter().flatten().copied());
             let holding = Holding {
@@ -130,9 +130,9 @@ impl<A: Allocator + Clone> Book<A> {
         self.figures
     }
 
-    /// Moves time on: open positions are held until then, or until they expire.
+    /// Moves time on: open positions are held until then, or until they expire before.
     pub fn advance(&mut self, at: i64) {
-        while let Some(&Reverse((expiry, key))) = self.due.peek().filter(|due| due.0 .0 <= at) {
+        while let Some(&Reverse((expiry, key))) = self.due.peek().filter(|due| due.0 .0 < at) {
             self.due.pop();
             self.expire(expiry, key);
         }

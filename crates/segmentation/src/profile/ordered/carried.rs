@@ -117,7 +117,7 @@ impl Carried {
                 && p.quantity != 0.0
                 && p.peak >= p.quantity.abs()
                 && p.peak <= LARGEST_QUANTITY
-                && p.expiry > self.last
+                && p.expiry >= self.last
                 && (p.cost.is_nan() || p.cost.abs() <= LARGEST_COST)
                 && p.lots.iter().flatten().all(|lot| amount(lot.basis) && (0.0..=p.peak).contains(&lot.quantity))
         })

@@ -24,7 +24,7 @@ pub struct Event {
     /// of the same instrument.
     pub price: Option<f64>,
     pub is_option: bool,
-    /// When the instrument ends, and with it any position in it; after `at`.
+    /// When the instrument ends, and with it any position in it, after the fills of that instant.
     pub expiry: Option<i64>,
 }
 
@@ -55,8 +55,8 @@ impl Event {
         }
     }
 
-    /// The event with only what can be used: a fill without an instrument, a side, a quantity or a notional takes no
-    /// part in positions, and a number out of range counts as not given.
+    /// The event with only what can be used: a fill without an instrument, a side, a quantity or a notional, or after its
+    /// instrument has ended, takes no part in positions, and a number out of range counts as not given.
     pub fn usable(&self) -> Event {
         let within = |v: &f64| v.abs() <= LARGEST;
         let quantity = self.quantity.filter(|q| within(q) && q.abs() >= 1.0 / LARGEST);
@@ -64,12 +64,12 @@ impl Event {
         let pnl = self.pnl.filter(|p| p.unsigned_abs() < MONEY_LIMIT);
         let bare = Event { at: self.at, notional, pnl, ..Event::default() };
         match (self.key, quantity, notional) {
-            (Some(key), Some(_), Some(_)) => Event {
+            (Some(key), Some(_), Some(_)) if self.expiry.is_none_or(|expiry| expiry >= self.at) => Event {
                 key: Some(short(key)),
                 quantity,
                 price: self.price.filter(within),
                 is_option: self.is_option,
-                expiry: self.expiry.filter(|&expiry| expiry > self.at && expiry < NEVER),
+                expiry: self.expiry.filter(|&expiry| expiry < NEVER),
                 ..bare
             },
             _ => bare,

@@ -11,7 +11,7 @@ use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec;
 
 /// Most claims that are read from bytes: a day each, for longer than any market is old.
-const MOST: u64 = 1 << 20;
+const MOST: u64 = 1 << 16;
 
 /// That this was open before the first trade at or after `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,15 +44,19 @@ impl<A: Allocator + Clone> Openings<A> {
 
     /// Adds a claim with the bytes of its positions, empty where they are not known.
     pub fn add(&mut self, claim: Claim, bytes: &[u8]) {
-        if self.claims.get(self.earliest).is_none_or(|first| claim < *first) {
-            self.earliest = self.claims.len();
-            self.bytes.clear();
-            self.bytes.extend_from_slice(bytes);
-        } else if self.claims.contains(&claim) {
-            if self.claims[self.earliest] == claim && self.bytes.is_empty() {
+        match self.claims.get(self.earliest) {
+            Some(first) if claim > *first => (),
+            Some(first) if claim == *first => {
+                if self.bytes.is_empty() {
+                    self.bytes.extend_from_slice(bytes);
+                }
+                return;
+            }
+            _ => {
+                self.earliest = self.claims.len();
+                self.bytes.clear();
                 self.bytes.extend_from_slice(bytes);
             }
-            return;
         }
         self.claims.push(claim);
     }
@@ -78,10 +82,11 @@ impl<A: Allocator + Clone> Openings<A> {
         }
     }
 
-    /// All claims, in the order of time.
+    /// All claims, each once, in the order of time.
     pub fn in_order(&self) -> std::vec::Vec<Claim> {
         let mut claims = self.claims.to_vec();
         claims.sort_unstable();
+        claims.dedup();
         claims
     }
 

@@ -76,20 +76,21 @@ impl Figures {
         }
     }
 
-    fn write(&self, out: &mut impl Sink) {
+    /// Where nothing was open at either end, no fill means that there is nothing else.
+    fn write(&self, flat: bool, out: &mut impl Sink) {
         let mut all = *self;
         // The two ways of counting what is closed agree while nothing is open: the difference is short.
         all.closed_fifo = self.closed_fifo.wrapping_sub(self.closed);
         out.var(self.fills);
-        if self.fills > 0 {
+        if self.fills > 0 || !flat {
             all.amounts().into_iter().for_each(|v| out.signed(*v));
             all.counts().into_iter().for_each(|v| out.var(*v));
         }
     }
 
-    fn read(r: &mut Reader) -> Result<Self> {
+    fn read(flat: bool, r: &mut Reader) -> Result<Self> {
         let mut all = Figures { fills: r.var()?, ..Figures::default() };
-        if all.fills > 0 {
+        if all.fills > 0 || !flat {
             for v in all.amounts() {
                 *v = r.signed()?;
             }
@@ -156,14 +157,14 @@ impl Positions {
         match self {
             Positions::Known(s) if (s.opening, s.closing, s.figures.lots_unknown) == (FLAT, FLAT, false) => {
                 out.u8(KNOWN_FLAT);
-                s.figures.write(out);
+                s.figures.write(true, out);
             }
             Positions::Known(s) => {
                 out.u8(KNOWN);
                 let (opened, open) = (s.opening != FLAT, s.closing != FLAT);
                 let lots = if s.figures.lots_unknown { LOTS_UNKNOWN } else { 0 };
                 out.u8((usize::from(opened) * HAS_OPENING + usize::from(open) * HAS_CLOSING + lots) as u8);
-                s.figures.write(out);
+                s.figures.write(false, out);
                 if opened {
                     out.u64(s.opening);
                 }
@@ -183,13 +184,13 @@ impl Positions {
     /// Reads what [`Positions::write`] wrote, with the bytes of what is left open.
     pub fn read<'a>(r: &mut Reader<'a>) -> Result<(Self, &'a [u8])> {
         let nothing: &[u8] = &[];
-        let flags = match r.below(4, "the state of positions")? as u8 {
-            KNOWN_FLAT => 0,
+        let (flat, flags) = match r.below(4, "the state of positions")? as u8 {
+            KNOWN_FLAT => (true, 0),
             OPEN => return Ok((Positions::Open, nothing)),
             SHARED => return Ok((Positions::Shared, nothing)),
-            _ => r.below(8, "flags of positions")?,
+            _ => (false, r.below(8, "flags of positions")?),
         };
-        let mut figures = Figures::read(r)?;
+        let mut figures = Figures::read(flat, r)?;
         figures.lots_unknown = flags & LOTS_UNKNOWN != 0;
         let opening = if flags & HAS_OPENING != 0 { r.u64()? } else { FLAT };
         let (mut closing, mut carried) = (FLAT, nothing);

@@ -183,11 +183,22 @@ fn a_position_ends_with_its_instrument() {
     close_to(o.open_share(), 50.0 / 250.0);
     // What it was settled at is not known.
     assert_eq!(o.disposition(), Err("no_closes"));
-    // One that was closed before, one that is rolled, and a trade that comes too late.
+    // One that was closed before, one at its end, and a trade that comes too late.
     let o = folded(&[expiring(0.0, -2.0), expiring(4.0, 2.0), fill(30.0, 2, 1.0, 50.0)]);
     close_to(o.holding_hours(), 4.0);
+    let cheaper = fill(0.0, 1, 1.0, 90.0);
+    let o = folded(&[expiring(0.0, -2.0), Event { price: Some(1.0), ..expiring(10.0, 2.0) }, fill(30.0, 2, 1.0, 50.0)]);
+    close_to(o.open_share(), 50.0 / 250.0);
+    assert_eq!(o.disposition(), Err("no_closes"), "the price of the first one is not known");
+    let first = Event { expiry: Some(10 * HOUR), quantity: Some(-1.0), ..cheaper };
+    let o = folded(&[
+        first,
+        Event { at: 10 * HOUR, quantity: Some(1.0), notional: usd(80.0), ..first },
+        fill(30.0, 2, 1.0, 50.0),
+    ]);
+    close_to(o.disposition().or(Ok::<f64, &str>(1.0)), 1.0);
+    close_to(o.holding_hours(), 10.0);
     let o = folded(&[expiring(0.0, 1.0), expiring(12.0, 1.0), fill(14.0, 2, 1.0, 1.0)]);
-    close_to(o.holding_hours(), (10.0 * 100.0 + 2.0 * 100.0) / 100.0);
-    close_to(o.adding_to_losers().or_else(|_| Ok::<f64, &str>(0.0)), 0.0);
-    close_to(o.open_share(), 101.0 / 201.0);
+    close_to(o.holding_hours(), 10.0);
+    close_to(o.open_share(), 1.0 / 101.0);
 }

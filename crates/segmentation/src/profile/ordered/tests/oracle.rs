@@ -10,7 +10,7 @@ pub struct Trade {
     pub price: f64,
     pub option: bool,
     pub pnl: f64,
-    /// The second at which the instrument ends; of no account where the trade is not before it.
+    /// The second at which the instrument ends, after its trades.
     pub expiry: Option<i64>,
 }
 
@@ -88,18 +88,21 @@ pub fn oracle(trades: &[Trade]) -> [f64; 9] {
     let mut cumulated = vec![0.0f64];
     let mut next = trades.iter().enumerate().peekable();
     for second in trades[0].second..=trades[trades.len() - 1].second {
-        held += positions.values().map(|p| p.basis).sum::<f64>();
-        for p in positions.values_mut().filter(|p| p.expiry == Some(second)) {
+        for p in positions.values_mut().filter(|p| p.expiry == Some(second - 1)) {
             closed += std::mem::take(&mut p.basis);
             for (since, cost) in p.lots.drain(..) {
                 closed_fifo += cost;
-                aged += cost * (second - since) as f64;
+                aged += cost * (second - 1 - since) as f64;
             }
         }
+        held += positions.values().map(|p| p.basis).sum::<f64>();
         let Some((i, t)) = next.next_if(|(_, t)| t.second == second) else { continue };
         cumulated.push(cumulated[i] + t.pnl);
         if let (true, Some(after)) = (t.pnl != 0.0, trades.get(i + 1)) {
             ratios[usize::from(t.pnl > 0.0)].push((after.notional() / t.notional()).ln());
+        }
+        if t.expiry.is_some_and(|at| at < second) {
+            continue;
         }
         let (buy, size) = (t.units > 0, t.units.unsigned_abs() as usize);
         let others: Vec<f64> = positions
@@ -141,7 +144,7 @@ pub fn oracle(trades: &[Trade]) -> [f64; 9] {
         }
         if opening > 0 {
             p.long = buy;
-            p.expiry = t.expiry.filter(|&at| at > second);
+            p.expiry = t.expiry;
             p.basis += opening as f64 * t.price;
             p.lots.extend(std::iter::repeat_n((second, t.price), opening));
         }
