@@ -205,7 +205,9 @@ fn profiles(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
                 before.add_trade(&trade(i - 100, false)?)?;
             }
             state.follow(&mut before);
-            for (form, write) in [("carried", State::write as fn(&mut State, &mut Vec<u8>)), ("carried-moving", State::write_unfinished)] {
+            for (form, write) in
+                [("carried", State::write as fn(&mut State, &mut Vec<u8>)), ("carried-moving", State::write_unfinished)]
+            {
                 let mut out = Vec::new();
                 write(&mut state, &mut out);
                 std::fs::write(folder.join(format!("seed-{name}-{form}")), out)?;

@@ -52,7 +52,7 @@ fn days(rows: &mut [Row], instruments: u16, span: i64) -> Vec<&[Row]> {
     }
     rows.sort_by_key(|row| row.at);
     let mut days: Vec<&[Row]> = rows.chunk_by(|a, b| day_of(a.at) == day_of(b.at)).collect();
-    while days.len() % 7 == 0 && !days.is_empty() {
+    while days.len().is_multiple_of(7) && !days.is_empty() {
         days.pop();
     }
     days
@@ -77,7 +77,7 @@ proptest! {
         prop_assert_eq!(rolled_up(&profiles, turn), bytes(&mut one_pass(&rows)));
         // A look-back begins with what was open.
         let from = from.index(days.len());
-        if (days.len() - from) % 7 != 0 {
+        if !(days.len() - from).is_multiple_of(7) {
             let (before, within) = (days[..from].concat(), days[from..].concat());
             let before = (from > 0).then(|| with_events(&before));
             prop_assert_eq!(rolled_up(&profiles[from..], turn), following(before.as_deref(), &with_events(&within)));
