@@ -9,6 +9,7 @@ use crate::pg::error::Result;
 use crate::pg::queue;
 use crate::pg::state::{self, Working};
 use crate::sql_function;
+use allocator_api2::alloc::Allocator;
 use segmentation::profile::fill::Fill;
 use segmentation::profile::{stored, State};
 
@@ -96,24 +97,26 @@ fn deserialize(call: &Call) -> Result<Option<Raw>> {
 
 /// NULL over no rows, like `sum`.
 fn finish(call: &Call) -> Result<Option<Raw>> {
-    finished(call, |state, out| state.write(out), |state, out| state.write(out))
+    finished(call, false)
 }
 
 fn finish_with_events(call: &Call) -> Result<Option<Raw>> {
-    finished(call, |state, out| state.write_with_events(out), |state, out| state.write_with_events(out))
+    finished(call, true)
 }
 
-fn finished(
-    call: &Call,
-    own: impl FnOnce(&mut State<PgAlloc>, &mut Vec<u8>),
-    packed: impl FnOnce(&mut State, &mut Vec<u8>),
-) -> Result<Option<Raw>> {
+fn finished(call: &Call, events: bool) -> Result<Option<Raw>> {
+    fn write<A: Allocator + Clone>(state: &mut State<A>, events: bool, out: &mut Vec<u8>) {
+        match events {
+            true => state.write_with_events(out),
+            false => state.write(out),
+        }
+    }
     call.aggregate_context()?;
     let mut bytes = Vec::new();
     match state::argument(call, 0)? {
         None => return Ok(None),
-        Some(Working::State(state)) => own(state, &mut bytes),
-        Some(Working::Packed(bytes_of)) => packed(&mut read_profile(bytes_of)?, &mut bytes),
+        Some(Working::State(state)) => write(state, events, &mut bytes),
+        Some(Working::Packed(packed)) => write(&mut read_profile(packed)?, events, &mut bytes),
     }
     Ok(Some(Raw(varlena(&bytes))))
 }

@@ -8,6 +8,7 @@ pub mod assign;
 pub mod catalogue;
 pub mod choose;
 pub mod columns;
+pub mod course;
 pub mod declare;
 pub mod features;
 pub mod fit;
