@@ -23,7 +23,10 @@ SELECT account_id, executed_at, instrument, side, quantity, price, fee_usd, is_m
        price * (1 + 1e-3 * (r - 0.5)) AS mid, price * (1 + 2e-3 * (r - 0.5)) AS mid_1s, price * (1 + 3e-3 * (r - 0.5)) AS mid_10s,
        price * (1 + 3e-3 * (r - 0.5)) AS mid_1m, price * (1 + 3e-3 * (r - 0.4)) AS mid_5m, price * (1 + 5e-3 * (r - 0.4)) AS mid_1h,
        6 * (r - 0.5) AS underlying_return_1h, 5 * (r - 0.5) AS underlying_return_1d, 4 * (r - 0.5) AS underlying_return_7d,
-       (r - 0.5) * quantity * price AS own_flow_usd, (0.6 - r) * 1e6 AS others_flow_usd, r > 0.9 AS is_toxic, r > 0.999 AS is_self_trade
+       (r - 0.5) * quantity * price AS own_flow_usd, (0.6 - r) * 1e6 AS others_flow_usd, r > 0.9 AS is_toxic, r > 0.999 AS is_self_trade,
+       CASE WHEN kind = 'option' THEN 0.501 + r END AS implied_volatility_1m, CASE WHEN kind = 'option' THEN 0.498 + r END AS implied_volatility_5m,
+       CASE WHEN kind = 'option' THEN price * 1.0011 END AS underlying_price_1m, CASE WHEN kind = 'option' THEN price * 1.0008 END AS underlying_price_5m,
+       CASE WHEN r < 0.3 THEN 'isolated' ELSE 'cross' END AS margin_mode
 FROM (SELECT *, row_number() OVER () AS n, random() AS r
       FROM (SELECT account_id, executed_at, instrument, side, quantity, price, fee_usd, is_maker,
                    CASE kind WHEN 'future' THEN 'option' ELSE kind END AS kind, underlying

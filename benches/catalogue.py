@@ -13,7 +13,8 @@ INPUTS = (
     "notional_usd quote_usd fee_usd is_maker trade_id order_id counterparty underlying kind venue collateral contract_size "
     "inverse strike expiry option_type underlying_price implied_volatility token_factor leverage realised_pnl_usd "
     "is_liquidation order_type combo_id mid mid_1m mid_5m underlying_return_1d mid_1s mid_10s mid_1h underlying_return_1h "
-    "underlying_return_7d own_flow_usd others_flow_usd is_toxic is_self_trade"
+    "underlying_return_7d own_flow_usd others_flow_usd is_toxic is_self_trade implied_volatility_1m implied_volatility_5m "
+    "underlying_price_1m underlying_price_5m margin_mode"
 ).split()
 ABSENT = ("notional_usd", "quote_usd", "trade_id")
 AGGREGATE = f"""account_profile(trade(executed_at, quantity, price, side, instrument,

@@ -297,11 +297,16 @@ CREATE FUNCTION trade(
   own_flow_usd float8 DEFAULT NULL,
   others_flow_usd float8 DEFAULT NULL,
   is_toxic boolean DEFAULT NULL,
-  is_self_trade boolean DEFAULT NULL
+  is_self_trade boolean DEFAULT NULL,
+  implied_volatility_1m float8 DEFAULT NULL,
+  implied_volatility_5m float8 DEFAULT NULL,
+  underlying_price_1m float8 DEFAULT NULL,
+  underlying_price_5m float8 DEFAULT NULL,
+  margin_mode text DEFAULT NULL
 ) RETURNS segmentation.trade
   AS 'MODULE_PATHNAME', 'segmentation_trade_float8' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION trade(timestamptz, float8, float8, text, text, float8, float8, float8, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, boolean, boolean) IS
-  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts named _usd in USD, quantity in contracts, price and the mids as quoted (times quote_usd in USD), underlying returns in standard deviations of their horizon; an order_type with "stop" in it is a stop order; an empty combo_id says that the fill is no leg; texts up to 1024 bytes (else 54000). Nothing is checked here that account_profile would rather count as rejected.';
+COMMENT ON FUNCTION trade(timestamptz, float8, float8, text, text, float8, float8, float8, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, boolean, boolean, float8, float8, float8, float8, text) IS
+  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts named _usd in USD, quantity in contracts, price and the mids as quoted (times quote_usd in USD), underlying returns in standard deviations of their horizon; an order_type with "stop" in it is a stop order; an empty combo_id says that the fill is no leg; a margin_mode of isolated or isolated_margin is isolated, any other is not; volatilities as decimals. Holds what a profile keeps of a trade: names as hashes, of the flows their signs, nothing of the trade_id. What a profile would count as rejected is no error here.';
 
 CREATE FUNCTION trade(
   executed_at timestamptz,
@@ -345,11 +350,16 @@ CREATE FUNCTION trade(
   own_flow_usd float8 DEFAULT NULL,
   others_flow_usd float8 DEFAULT NULL,
   is_toxic boolean DEFAULT NULL,
-  is_self_trade boolean DEFAULT NULL
+  is_self_trade boolean DEFAULT NULL,
+  implied_volatility_1m float8 DEFAULT NULL,
+  implied_volatility_5m float8 DEFAULT NULL,
+  underlying_price_1m float8 DEFAULT NULL,
+  underlying_price_5m float8 DEFAULT NULL,
+  margin_mode text DEFAULT NULL
 ) RETURNS segmentation.trade
   AS 'MODULE_PATHNAME', 'segmentation_trade_numeric' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION trade(timestamptz, numeric, numeric, text, text, numeric, numeric, numeric, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, boolean, boolean) IS
-  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts named _usd in USD, quantity in contracts, price and the mids as quoted (times quote_usd in USD), underlying returns in standard deviations of their horizon; an order_type with "stop" in it is a stop order; an empty combo_id says that the fill is no leg; texts up to 1024 bytes (else 54000). Nothing is checked here that account_profile would rather count as rejected.';
+COMMENT ON FUNCTION trade(timestamptz, numeric, numeric, text, text, numeric, numeric, numeric, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, boolean, boolean, float8, float8, float8, float8, text) IS
+  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts named _usd in USD, quantity in contracts, price and the mids as quoted (times quote_usd in USD), underlying returns in standard deviations of their horizon; an order_type with "stop" in it is a stop order; an empty combo_id says that the fill is no leg; a margin_mode of isolated or isolated_margin is isolated, any other is not; volatilities as decimals. Holds what a profile keeps of a trade: names as hashes, of the flows their signs, nothing of the trade_id. What a profile would count as rejected is no error here.';
 
 CREATE FUNCTION segmentation.to_float8(numeric) RETURNS float8
   AS 'MODULE_PATHNAME', 'segmentation_to_float8' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
@@ -507,9 +517,9 @@ COMMENT ON FUNCTION feature(segmentation.account_profile, text, timestamptz, jso
 
 CREATE FUNCTION features(profile segmentation.account_profile, as_of timestamptz DEFAULT NULL, market jsonb DEFAULT NULL)
   RETURNS TABLE(feature text, value float8, unit text, reason text)
-  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100 ROWS 156;
+  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100 ROWS 166;
 COMMENT ON FUNCTION features(segmentation.account_profile, timestamptz, jsonb) IS
-  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, too_few_days, no_trades, no_snapshots, no_options, no_greeks, no_spread, self_trades, overlap, open_position, subtracted, after_as_of, population, …: docs/features.md has them all). No rows for NULL.';
+  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, too_few_days, no_trades, no_snapshots, no_options, no_perpetuals, no_greeks, no_spread, self_trades, overlap, open_position, subtracted, after_as_of, population, …: docs/features.md has them all). No rows for NULL.';
 
 CREATE FUNCTION feature_vector(profile segmentation.account_profile, names text[], as_of timestamptz DEFAULT NULL,
                                market jsonb DEFAULT NULL)
@@ -534,6 +544,11 @@ CREATE FUNCTION allocation_drift(earlier segmentation.account_profile, later seg
 COMMENT ON FUNCTION allocation_drift(segmentation.account_profile, segmentation.account_profile, text) IS
   'Total variation between the volume shares of two profiles, Σ |w - w''| / 2: 0 the same allocation, 1 nothing in common. Where one of them is grouped (see allocation), both are compared by the groups of the coarser one: at most the true figure. NULL where one has no volume.';
 
+CREATE FUNCTION trade_size_tdigest(profile segmentation.account_profile) RETURNS text
+  AS 'MODULE_PATHNAME', 'segmentation_trade_size_tdigest' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION trade_size_tdigest(segmentation.account_profile) IS
+  'Sizes of a profile''s trades in USD as the text of a t-digest: cast to tdigest of the extension of that name, whose aggregates and percentiles then take it. Made of the sketch behind median_trade_usd, with its error. NULL where no trade has a size.';
+
 CREATE FUNCTION rejected_trades(profile segmentation.account_profile) RETURNS bigint
   AS 'MODULE_PATHNAME', 'segmentation_profile_rejected' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION rejected_trades(segmentation.account_profile) IS
@@ -542,7 +557,7 @@ COMMENT ON FUNCTION rejected_trades(segmentation.account_profile) IS
 CREATE FUNCTION segmentation.catalogue_of_features()
   RETURNS TABLE(feature text, feature_group text, unit text, class text, needs text[], transform text, in_fit boolean,
                 label text, meaning text, at_least text, formula text, source text, absence text)
-  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 156;
+  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 166;
 COMMENT ON FUNCTION segmentation.catalogue_of_features() IS 'Rows of the view segmentation.features.';
 /* </end connected objects> */
 
@@ -754,9 +769,12 @@ CREATE FUNCTION segmentation_features(
   gamma_sold float8,
   theta_sold float8,
   leveraged_token_days float8,
+  leveraged_token_time float8,
+  funding_share float8,
   token_leverage float8,
   declared_leverage float8,
   declared_leverage_p95 float8,
+  isolated_share float8,
   liquidations float8,
   liquidation_share float8,
   liquidations_per_day float8,
@@ -809,6 +827,8 @@ CREATE FUNCTION segmentation_features(
   idiosyncratic_share float8,
   beta_first_market float8,
   beta_second_market float8,
+  r_squared_two_markets float8,
+  idiosyncratic_volatility_two_markets float8,
   implied_risk_aversion float8,
   order_flow_imbalance float8,
   directionality float8,
@@ -823,6 +843,10 @@ CREATE FUNCTION segmentation_features(
   markout_5m float8,
   markout_1h float8,
   impact_5m float8,
+  vol_markout_1m float8,
+  vol_markout_5m float8,
+  hedged_markout_1m float8,
+  hedged_markout_5m float8,
   trend_1h float8,
   trend_1d float8,
   trend_7d float8,
@@ -836,6 +860,7 @@ CREATE FUNCTION segmentation_features(
   memory float8,
   holding_hours float8,
   holding_hours_fifo float8,
+  holding_hours_fifo_median float8,
   open_share float8,
   position_flips float8,
   active_days float8,
@@ -1152,10 +1177,10 @@ CREATE FUNCTION simulate_trades(
                 inverse boolean, strike float8, expiry timestamptz, option_type text, underlying_price float8,
                 implied_volatility float8, token_factor float8, leverage float8, realised_pnl_usd float8,
                 is_liquidation boolean, order_type text, combo_id text, own_flow_usd float8,
-                others_flow_usd float8, is_toxic boolean)
+                others_flow_usd float8, is_toxic boolean, margin_mode text)
   AS 'MODULE_PATHNAME', 'segmentation_simulate_trades' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 60000;
 COMMENT ON FUNCTION simulate_trades(integer, integer, bigint, float8, integer) IS
-  'Trades of planted archetypes on a derivatives venue from 2024-01-01, with the true label; the same rows for the same arguments, NULL is the default. noise: 0 little, 1 much. crash_day: day, 1 the first, on which every underlying falls by 12 to 30 %; NULL none. quantity in contracts of contract_size units, or USD where inverse; realised_pnl_usd against the average cost, NULL where nothing is closed; what an expiry pays is no trade. own_flow_usd, others_flow_usd: what the account, and all others on the venue, bought less what they sold of the instrument in these 5 minutes; is_toxic: the others so one-sided as in about 10 % of them. The others are a process of seed, instrument, time and prices, whatever the accounts. 22023 outside 1 to 10,000,000 accounts, 1 to 3,650 days, noise 0 to 10, crash_day 1 to days.';
+  'Trades of planted archetypes on a derivatives venue from 2024-01-01, with the true label; the same rows for the same arguments, NULL is the default. noise: 0 little, 1 much. crash_day: day, 1 the first, on which every underlying falls by 12 to 30 %; NULL none. quantity in contracts of contract_size units, or USD where inverse; realised_pnl_usd against the average cost, NULL where nothing is closed; what an expiry pays is no trade. own_flow_usd, others_flow_usd: what the account, and all others on the venue, bought less what they sold of the instrument in these 5 minutes; is_toxic: the others so one-sided as in about 10 % of them. margin_mode: isolated above a leverage of 10, else cross; NULL without margin. The others are a process of seed, instrument, time and prices, whatever the accounts. 22023 outside 1 to 10,000,000 accounts, 1 to 3,650 days, noise 0 to 10, crash_day 1 to days.';
 
 CREATE FUNCTION simulate_snapshots(
   accounts integer DEFAULT 300, days integer DEFAULT 60, seed bigint DEFAULT 1, noise float8 DEFAULT 0,
@@ -1170,10 +1195,11 @@ COMMENT ON FUNCTION simulate_snapshots(integer, integer, bigint, float8, integer
 CREATE FUNCTION simulate_quotes(
   accounts integer DEFAULT 300, days integer DEFAULT 60, seed bigint DEFAULT 1, noise float8 DEFAULT 0,
   crash_day integer DEFAULT NULL
-) RETURNS TABLE(instrument text, quoted_at timestamptz, bid float8, ask float8)
+) RETURNS TABLE(instrument text, quoted_at timestamptz, bid float8, ask float8, implied_volatility float8,
+                underlying_price float8)
   AS 'MODULE_PATHNAME', 'segmentation_simulate_quotes' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 360000;
 COMMENT ON FUNCTION simulate_quotes(integer, integer, bigint, float8, integer) IS
-  'Quotes of the instruments of simulate_trades with the same arguments: 1 s before each trade and 1 s, 10 s, 1 min, 5 min and 1 h after it, until the expiry; trade by trade, not in time order. A quote depends on instrument and time alone. NULL is the default; 22023 as simulate_trades.';
+  'Quotes of the instruments of simulate_trades with the same arguments: 1 s before each trade and 1 s, 10 s, 1 min, 5 min and 1 h after it, until the expiry; trade by trade, not in time order. A quote depends on instrument and time alone; implied_volatility of options, NULL else. NULL is the default; 22023 as simulate_trades.';
 
 CREATE FUNCTION simulate_prices(days integer DEFAULT 60, seed bigint DEFAULT 1, crash_day integer DEFAULT NULL)
   RETURNS TABLE(underlying text, priced_at timestamptz, price float8)

@@ -43,11 +43,16 @@ CREATE FUNCTION trade(
   own_flow_usd float8 DEFAULT NULL,
   others_flow_usd float8 DEFAULT NULL,
   is_toxic boolean DEFAULT NULL,
-  is_self_trade boolean DEFAULT NULL
+  is_self_trade boolean DEFAULT NULL,
+  implied_volatility_1m float8 DEFAULT NULL,
+  implied_volatility_5m float8 DEFAULT NULL,
+  underlying_price_1m float8 DEFAULT NULL,
+  underlying_price_5m float8 DEFAULT NULL,
+  margin_mode text DEFAULT NULL
 ) RETURNS segmentation.trade
   AS 'MODULE_PATHNAME', 'segmentation_trade_float8' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION trade(timestamptz, float8, float8, text, text, float8, float8, float8, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, boolean, boolean) IS
-  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts named _usd in USD, quantity in contracts, price and the mids as quoted (times quote_usd in USD), underlying returns in standard deviations of their horizon; an order_type with "stop" in it is a stop order; an empty combo_id says that the fill is no leg; texts up to 1024 bytes (else 54000). Nothing is checked here that account_profile would rather count as rejected.';
+COMMENT ON FUNCTION trade(timestamptz, float8, float8, text, text, float8, float8, float8, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, boolean, boolean, float8, float8, float8, float8, text) IS
+  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts named _usd in USD, quantity in contracts, price and the mids as quoted (times quote_usd in USD), underlying returns in standard deviations of their horizon; an order_type with "stop" in it is a stop order; an empty combo_id says that the fill is no leg; a margin_mode of isolated or isolated_margin is isolated, any other is not; volatilities as decimals. Holds what a profile keeps of a trade: names as hashes, of the flows their signs, nothing of the trade_id. What a profile would count as rejected is no error here.';
 
 CREATE FUNCTION trade(
   executed_at timestamptz,
@@ -91,11 +96,16 @@ CREATE FUNCTION trade(
   own_flow_usd float8 DEFAULT NULL,
   others_flow_usd float8 DEFAULT NULL,
   is_toxic boolean DEFAULT NULL,
-  is_self_trade boolean DEFAULT NULL
+  is_self_trade boolean DEFAULT NULL,
+  implied_volatility_1m float8 DEFAULT NULL,
+  implied_volatility_5m float8 DEFAULT NULL,
+  underlying_price_1m float8 DEFAULT NULL,
+  underlying_price_5m float8 DEFAULT NULL,
+  margin_mode text DEFAULT NULL
 ) RETURNS segmentation.trade
   AS 'MODULE_PATHNAME', 'segmentation_trade_numeric' LANGUAGE c IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION trade(timestamptz, numeric, numeric, text, text, numeric, numeric, numeric, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, boolean, boolean) IS
-  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts named _usd in USD, quantity in contracts, price and the mids as quoted (times quote_usd in USD), underlying returns in standard deviations of their horizon; an order_type with "stop" in it is a stop order; an empty combo_id says that the fill is no leg; texts up to 1024 bytes (else 54000). Nothing is checked here that account_profile would rather count as rejected.';
+COMMENT ON FUNCTION trade(timestamptz, numeric, numeric, text, text, numeric, numeric, numeric, boolean, text, text, text, text, text, text, text, float8, boolean, float8, timestamptz, text, float8, float8, float8, float8, float8, boolean, text, text, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, boolean, boolean, float8, float8, float8, float8, text) IS
+  'One fill as a value. Unknown inputs are NULL. side: buy, b, bid, long, 1 or sell, s, ask, short, -1 (else 22023); option_type: call, c, put, p; amounts named _usd in USD, quantity in contracts, price and the mids as quoted (times quote_usd in USD), underlying returns in standard deviations of their horizon; an order_type with "stop" in it is a stop order; an empty combo_id says that the fill is no leg; a margin_mode of isolated or isolated_margin is isolated, any other is not; volatilities as decimals. Holds what a profile keeps of a trade: names as hashes, of the flows their signs, nothing of the trade_id. What a profile would count as rejected is no error here.';
 
 CREATE FUNCTION segmentation.to_float8(numeric) RETURNS float8
   AS 'MODULE_PATHNAME', 'segmentation_to_float8' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;

@@ -140,9 +140,9 @@ COMMENT ON FUNCTION feature(segmentation.account_profile, text, timestamptz, jso
 
 CREATE FUNCTION features(profile segmentation.account_profile, as_of timestamptz DEFAULT NULL, market jsonb DEFAULT NULL)
   RETURNS TABLE(feature text, value float8, unit text, reason text)
-  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100 ROWS 156;
+  AS 'MODULE_PATHNAME', 'segmentation_features' LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100 ROWS 166;
 COMMENT ON FUNCTION features(segmentation.account_profile, timestamptz, jsonb) IS
-  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, too_few_days, no_trades, no_snapshots, no_options, no_greeks, no_spread, self_trades, overlap, open_position, subtracted, after_as_of, population, …: docs/features.md has them all). No rows for NULL.';
+  'All features of a profile, with unit, and the reason where there is no value (missing:<input>, zero_volume, too_few_trades, too_few_days, no_trades, no_snapshots, no_options, no_perpetuals, no_greeks, no_spread, self_trades, overlap, open_position, subtracted, after_as_of, population, …: docs/features.md has them all). No rows for NULL.';
 
 CREATE FUNCTION feature_vector(profile segmentation.account_profile, names text[], as_of timestamptz DEFAULT NULL,
                                market jsonb DEFAULT NULL)
@@ -167,6 +167,11 @@ CREATE FUNCTION allocation_drift(earlier segmentation.account_profile, later seg
 COMMENT ON FUNCTION allocation_drift(segmentation.account_profile, segmentation.account_profile, text) IS
   'Total variation between the volume shares of two profiles, Σ |w - w''| / 2: 0 the same allocation, 1 nothing in common. Where one of them is grouped (see allocation), both are compared by the groups of the coarser one: at most the true figure. NULL where one has no volume.';
 
+CREATE FUNCTION trade_size_tdigest(profile segmentation.account_profile) RETURNS text
+  AS 'MODULE_PATHNAME', 'segmentation_trade_size_tdigest' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20;
+COMMENT ON FUNCTION trade_size_tdigest(segmentation.account_profile) IS
+  'Sizes of a profile''s trades in USD as the text of a t-digest: cast to tdigest of the extension of that name, whose aggregates and percentiles then take it. Made of the sketch behind median_trade_usd, with its error. NULL where no trade has a size.';
+
 CREATE FUNCTION rejected_trades(profile segmentation.account_profile) RETURNS bigint
   AS 'MODULE_PATHNAME', 'segmentation_profile_rejected' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION rejected_trades(segmentation.account_profile) IS
@@ -175,5 +180,5 @@ COMMENT ON FUNCTION rejected_trades(segmentation.account_profile) IS
 CREATE FUNCTION segmentation.catalogue_of_features()
   RETURNS TABLE(feature text, feature_group text, unit text, class text, needs text[], transform text, in_fit boolean,
                 label text, meaning text, at_least text, formula text, source text, absence text)
-  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 156;
+  AS 'MODULE_PATHNAME', 'segmentation_catalogue_of_features' LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 166;
 COMMENT ON FUNCTION segmentation.catalogue_of_features() IS 'Rows of the view segmentation.features.';

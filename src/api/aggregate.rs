@@ -10,7 +10,7 @@ use crate::pg::queue;
 use crate::pg::state::{self, Working};
 use crate::sql_function;
 use allocator_api2::alloc::Allocator;
-use segmentation::profile::fill::Fill;
+use segmentation::profile::trade::{self, Verdict};
 use segmentation::profile::{stored, State};
 
 sql_function!("segmentation_profile_add", 2, profile_add);
@@ -40,12 +40,11 @@ fn add(call: &Call, f: impl FnOnce(&mut State<PgAlloc>, &[u8]) -> segmentation::
 
 fn profile_add(call: &Call) -> Result<Option<Raw>> {
     let Some(bytes) = call.bytes(1) else { return unchanged(call) };
-    let mut fill = Fill::default();
-    match fill.read_trade(bytes)? {
-        Ok(()) => queue::push(call, &fill).map(Some),
-        Err(reason) => {
+    match trade::read(bytes)? {
+        Verdict::Counts(record) => queue::push(call, record).map(Some),
+        Verdict::Rejected(reason) => {
             let (state, raw) = state::current(call)?;
-            state.reject(reason as usize, 1);
+            state.reject(reason, 1);
             Ok(Some(raw))
         }
     }

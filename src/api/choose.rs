@@ -62,6 +62,24 @@ pub fn chosen_features(
         }
         built_in.push(name);
     }
+    one_basis(&built_in)?;
     built_in.extend(custom);
     Ok(built_in)
+}
+
+/// Returns on equity, on margin and on volume are no one scale: an account that has the one is not like an account that has
+/// the same of the other.
+fn one_basis(names: &[String]) -> Result<()> {
+    let mut bases = FEATURES
+        .iter()
+        .filter(|f| names.iter().any(|n| n == f.name))
+        .filter_map(|f| f.return_basis().map(|basis| (f.name, basis)));
+    let Some((one, basis)) = bases.next() else { return Ok(()) };
+    match bases.find(|(_, other)| *other != basis) {
+        None => Ok(()),
+        Some((other, second)) => Err(Failure::invalid(format!(
+            "features \"{one}\" and \"{other}\" are of returns on different bases: {basis} and {second}"
+        ))
+        .hint("choose those of one basis: of equity where snapshots tell it, else of margin, else of volume")),
+    }
 }

@@ -21,6 +21,7 @@ sql_function!("segmentation_features", 3, features);
 sql_function!("segmentation_feature_vector", 4, feature_vector);
 sql_function!("segmentation_allocation", 2, allocation);
 sql_function!("segmentation_allocation_key", 1, allocation_key);
+sql_function!("segmentation_trade_size_tdigest", 1, trade_size_tdigest);
 sql_function!("segmentation_allocation_drift", 3, allocation_drift);
 sql_function!("segmentation_catalogue_of_features", 0, catalogue_of_features);
 
@@ -41,6 +42,11 @@ fn minus(call: &Call) -> Result<Option<Raw>> {
 fn rejected(call: &Call) -> Result<Option<i64>> {
     let Some(bytes) = call.bytes(0) else { return Ok(None) };
     Ok(Some(read_profile(bytes)?.rejected().iter().sum::<u64>().min(i64::MAX as u64) as i64))
+}
+
+fn trade_size_tdigest(call: &Call) -> Result<Option<String>> {
+    let Some(bytes) = call.bytes(0) else { return Ok(None) };
+    Ok(read_profile(bytes)?.size_tdigest())
 }
 
 fn known(name: &str) -> Result<usize> {

@@ -131,7 +131,7 @@ pub const TRADE: &[Input] = &[
     input("quote_usd", Class::Number, &["quote_usd"], &["quote_price_usd", "quote_currency_usd"]),
     input("fee_usd", Class::Number, &["fee_usd"], &["fees_usd", "usd_fee", "commission_usd"]),
     input("is_maker", Class::Flag, &["is_maker"], &["maker", "maker_flag"]),
-    // No feature reads it: that a trade comes once is the business of the table's key.
+    // That a trade comes once is the business of the table's key. Where it is mapped, a fit reads each trade once.
     input("trade_id", Class::Text, &[], &[]),
     input("order_id", Class::Text, &["order_id"], &["orderid", "ord_id", "order_uuid"]),
     input(
@@ -180,6 +180,11 @@ pub const TRADE: &[Input] = &[
     input("others_flow_usd", Class::Number, &["others_flow_usd"], &[]),
     input("is_toxic", Class::Flag, &["is_toxic"], &[]),
     input("is_self_trade", Class::Flag, &["is_self_trade"], &["self_trade"]),
+    input("implied_volatility_1m", Class::Number, &["implied_volatility_1m"], &["implied_vol_1m"]),
+    input("implied_volatility_5m", Class::Number, &["implied_volatility_5m"], &["implied_vol_5m"]),
+    input("underlying_price_1m", Class::Number, &["underlying_price_1m"], &["index_price_1m"]),
+    input("underlying_price_5m", Class::Number, &["underlying_price_5m"], &["index_price_5m"]),
+    input("margin_mode", Class::Text, &["margin_mode"], &["margin_type"]),
 ];
 
 /// A relation of instruments.
@@ -220,6 +225,8 @@ pub const QUOTES: &[Input] = &[
     input("mid", Class::Number, &["mid"], &["mid_price"]),
     input("bid", Class::Number, &["bid"], &["bid_price", "best_bid", "best_bid_price"]),
     input("ask", Class::Number, &["ask"], &["ask_price", "best_ask", "best_ask_price"]),
+    input("implied_volatility", Class::Number, &["implied_volatility"], &["implied_vol"]),
+    input("underlying_price", Class::Number, &["underlying_price"], &["index_price"]),
 ];
 
 /// The arguments of `account_snapshot(...)`, and before them the account.

@@ -1,6 +1,7 @@
 //! The statements that make profiles: from trades and snapshots by day, and from the days over a look-back.
 
 use crate::api::catalogue::{self, Definition};
+use crate::api::sources::copies;
 use crate::api::sources::custom::Account;
 use crate::api::sources::masters::{self, Masters};
 use crate::api::sources::reference::Reference;
@@ -21,7 +22,8 @@ pub struct Statement {
 /// What a segmentation's profiles are made of.
 pub struct Passes<'a> {
     definition: &'a Definition,
-    table: String,
+    /// The trade table, each trade once.
+    pub table: String,
     pub pass: Pass,
     reference: Reference,
     snapshots: Option<Opened>,
@@ -44,7 +46,7 @@ impl<'a> Passes<'a> {
         params: &Params,
     ) -> Result<Passes<'a>> {
         let pass = Pass::new(definition, sources, source)?;
-        let table = source.quoted();
+        let table = copies::once(&pass, source)?;
         let condition = format!("{} IS NOT NULL AND {condition}", pass.account(definition)?);
         let reference = Reference::read(&pass, &table, &condition, params.args())?;
         let snapshots = sources.open(Role::Snapshots)?;

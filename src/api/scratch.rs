@@ -9,6 +9,7 @@ use crate::api::matrix::order_collation;
 use crate::api::passes::{put_in_course, Passes, Statement, NO_DAY};
 use crate::api::population;
 use crate::api::ready_made;
+use crate::api::sources::copies;
 use crate::api::sources::custom::{Account, Custom};
 use crate::api::sources::declare::missing_index;
 use crate::api::sources::reference::several;
@@ -96,10 +97,16 @@ pub fn trade_features(
     report_rejected(
         &passes.pass.account(definition)?,
         &passes.pass.executed_at(definition)?,
-        &source.quoted(),
+        &passes.table,
         as_of,
         warnings,
     )?;
+    let copies = copies::left_out(&passes.pass, source, &passes.pass.executed_at(definition)?, as_of)?;
+    if copies > 0 {
+        let left_out = format!("{copies} trades left out: another one of the account has their trade_id");
+        notice(&left_out);
+        warnings.push(left_out);
+    }
     let part = passes.part(PART_NAME, DAYS, as_of)?.map(spi_run).transpose()?.map(|_| PART);
     spi_run(passes.whole(WHOLE_NAME, DAYS, part, as_of, lookback)?)?;
     let (vector, market, min_trades) = match wanted {

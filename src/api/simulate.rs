@@ -83,6 +83,7 @@ fn trade_cells(t: SimTrade) -> Vec<Cell> {
         Cell::Float(t.own_flow_usd),
         Cell::Float(t.others_flow_usd),
         Cell::Bool(t.is_toxic),
+        Cell::option(t.margin_mode, Cell::text),
     ]
 }
 
@@ -107,7 +108,14 @@ fn simulate_snapshots(call: &Call) -> Result<()> {
 
 fn simulate_quotes(call: &Call) -> Result<()> {
     push(call, simulate::quotes(&params(call)?)?, |q| {
-        vec![Cell::text(q.instrument), Cell::Time(q.quoted_at), Cell::Float(q.bid), Cell::Float(q.ask)]
+        vec![
+            Cell::text(q.instrument),
+            Cell::Time(q.quoted_at),
+            Cell::Float(q.bid),
+            Cell::Float(q.ask),
+            Cell::option(q.implied_volatility, Cell::Float),
+            Cell::Float(q.underlying_price),
+        ]
     })
 }
 

@@ -1,13 +1,15 @@
 //! `trade(...)`: one fill of one account, as a value.
 
 use crate::pg::call::{Call, Raw};
-use crate::pg::datum::varlena;
+use crate::pg::datum::varlena_of;
 use crate::pg::error::Result;
 use crate::sql_function;
 use segmentation::profile::days::day_of;
 use segmentation::profile::numeric;
-use segmentation::profile::trade::{parse_option_type, parse_side, with_mark, Mark, Num, Numbers, Text, NUMS, TEXTS};
-use std::cell::RefCell;
+use segmentation::profile::fill::Draft;
+use segmentation::profile::trade::{
+    self, parse_option_type, parse_side, with_mark, Mark, Num, Text, NUMBER_INPUTS, TEXTS,
+};
 
 sql_function!("segmentation_trade_float8", ARGUMENTS, trade_float8);
 sql_function!("segmentation_trade_numeric", ARGUMENTS, trade_numeric);
@@ -15,7 +17,7 @@ sql_function!("segmentation_to_float8", 1, to_float8);
 sql_function!("segmentation_utc_day", 1, utc_day);
 
 // Positions in the SQL signature, which is fixed: views that users made hold it.
-const ARGUMENTS: usize = 42;
+const ARGUMENTS: usize = 47;
 const EXECUTED_AT: usize = 0;
 const SIDE: usize = 3;
 const IS_MAKER: usize = 8;
@@ -26,9 +28,9 @@ const IS_LIQUIDATION: usize = 26;
 const IS_TOXIC: usize = 40;
 const IS_SELF_TRADE: usize = 41;
 
-/// The number arguments, in the order of [`Num`]: that of their bytes. The first five are amounts, numeric in the numeric
-/// overload; an expiry is an instant.
-const NUMBERS: [(usize, Num); NUMS] = [
+/// The number arguments, in the order of [`Num`]. The first five are amounts, numeric in the numeric overload; an expiry
+/// is an instant.
+const NUMBERS: [(usize, Num); NUMBER_INPUTS] = [
     (1, Num::Quantity),
     (2, Num::Price),
     (5, Num::NotionalUsd),
@@ -51,6 +53,10 @@ const NUMBERS: [(usize, Num); NUMS] = [
     (36, Num::UnderlyingReturn1h),
     (32, Num::UnderlyingReturn1d),
     (37, Num::UnderlyingReturn7d),
+    (42, Num::ImpliedVolatility1m),
+    (43, Num::ImpliedVolatility5m),
+    (44, Num::UnderlyingPrice1m),
+    (45, Num::UnderlyingPrice5m),
     (38, Num::OwnFlowUsd),
     (39, Num::OthersFlowUsd),
 ];
@@ -67,12 +73,13 @@ const TEXT_ARGUMENTS: [(usize, Text); TEXTS] = [
     (13, Text::Kind),
     (27, Text::OrderType),
     (28, Text::ComboId),
-    (9, Text::TradeId),
+    (46, Text::MarginMode),
 ];
 
 const _: () = {
+    assert!(NUMBER_INPUTS == 28, "each has its place in the call");
     let mut i = 0;
-    while i < NUMS {
+    while i < NUMBER_INPUTS {
         assert!(NUMBERS[i].1 as usize == i && (i >= TEXTS || TEXT_ARGUMENTS[i].1 as usize == i));
         i += 1;
     }
@@ -86,21 +93,28 @@ fn trade_numeric(call: &Call) -> Result<Option<Raw>> {
     trade(call, |i| call.bytes(i).map(numeric::to_f64))
 }
 
-#[inline]
+#[inline(always)]
 fn trade(call: &Call, amount: impl Fn(usize) -> Option<f64>) -> Result<Option<Raw>> {
-    let mut numbers = Numbers::new(call.i64(EXECUTED_AT));
-    for (i, (argument, field)) in NUMBERS.into_iter().enumerate() {
-        let value = match field {
-            // An expiry that never comes is none.
-            Num::Expiry => call.i64(argument).filter(|&at| at != i64::MAX && at != i64::MIN).map(|at| at as f64),
-            _ if i < AMOUNTS => amount(argument),
-            _ => call.f64(argument),
-        };
-        numbers.put(i, value);
+    let mut draft = Draft::new(call.i64(EXECUTED_AT));
+    let all = call.arguments::<ARGUMENTS>();
+    // One line an input, and no branch: which are given differs from row to row.
+    macro_rules! numbers {
+        ($($i:literal)*) => {$(
+            const { assert!($i >= AMOUNTS && $i != Num::Expiry as usize) };
+            let given = &all[const { NUMBERS[$i].0 }];
+            draft.number($i, !given.isnull, f64::from_bits(given.value.value() as u64));
+        )*};
     }
-    let mut texts = [None; TEXTS];
-    for (text, (argument, _)) in texts.iter_mut().zip(TEXT_ARGUMENTS) {
-        *text = call.text(argument)?;
+    for (i, (argument, _)) in NUMBERS[..AMOUNTS].iter().enumerate() {
+        let value = amount(*argument);
+        draft.number(i, value.is_some(), value.unwrap_or(0.0));
+    }
+    numbers!(5 6 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27);
+    // An expiry that never comes is none.
+    let expiry = call.i64(EXPIRY).filter(|&at| at != i64::MAX && at != i64::MIN);
+    draft.number(Num::Expiry as usize, expiry.is_some(), expiry.unwrap_or(0) as f64);
+    for (i, (argument, _)) in TEXT_ARGUMENTS.into_iter().enumerate() {
+        draft.text(i, call.text(argument)?.map(str::as_bytes));
     }
     let side = call.text(SIDE)?.map(parse_side).transpose()?;
     let option_type = call.text(OPTION_TYPE)?.map(parse_option_type).transpose()?;
@@ -116,16 +130,8 @@ fn trade(call: &Call, amount: impl Fn(usize) -> Option<f64>) -> Result<Option<Ra
     ] {
         marks = with_mark(marks, mark, value);
     }
-    SCRATCH.with_borrow_mut(|bytes| {
-        bytes.clear();
-        numbers.encode(marks, &texts, bytes)?;
-        Ok(Some(Raw(varlena(bytes))))
-    })
-}
-
-thread_local! {
-    /// One buffer a backend: a trade is made for every row.
-    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    draft.marks(marks);
+    Ok(Some(Raw(varlena_of(|room| trade::write(&mut draft, room)))))
 }
 
 /// `numeric` to `float8` from its digits; PostgreSQL's own cast goes through text.

@@ -8,7 +8,7 @@ use allocator_api2::alloc::Global;
 use segmentation::model::Model;
 use segmentation::profile::codec::{from_hex, to_hex};
 use segmentation::profile::snapshot::Snapshot;
-use segmentation::profile::trade::Trade;
+use segmentation::profile::trade;
 use segmentation::profile::State;
 use segmentation::{Error, Kind};
 
@@ -48,8 +48,7 @@ fn refused<T>(checked: segmentation::Result<T>, kind: Kind) -> Result<T> {
 }
 
 fn checked_trade(bytes: &[u8], kind: Kind) -> Result<Option<Raw>> {
-    refused(Trade::decode(bytes), kind)?;
-    Ok(Some(Raw(varlena(bytes))))
+    Ok(Some(Raw(varlena(&refused(trade::canonical(bytes), kind)?))))
 }
 
 /// Reading and writing again gives the canonical form, whatever equal form came in.

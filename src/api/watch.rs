@@ -16,6 +16,7 @@ use crate::api::fit::{lock, one_snapshot};
 use crate::api::models::event::Event;
 use crate::api::rights::{check_owner_reads, check_owner_reads_sources};
 use crate::api::scratch::{drop_scratch, score_all, store_profiles, trade_features, upsert, write_segments, Wanted};
+use crate::api::sources::copies;
 use crate::api::sources::custom::{self, Account};
 use crate::api::sources::reference::Reference;
 use crate::api::sources::trades::{Pass, Quotes};
@@ -84,6 +85,7 @@ fn watch(call: &Call) -> Result<Option<String>> {
     check_owner_reads_sources(&segments, &sources)?;
     let all = relations(&source)?;
     all.iter().try_for_each(|r| check_watchable(&definition, r))?;
+    copies::check_watchable(&Pass::new(&definition, &sources, &source)?, &source)?;
     let functions = catalogue::function_schema()?;
     // What drops the segmentation holds this before it waits for the trades, and so does a fit.
     spi::run(&format!("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", segments.quoted()), &[])?;

@@ -130,6 +130,13 @@ impl Call {
         }
     }
 
+    /// All arguments of a function that declares `N`.
+    #[inline(always)]
+    pub fn arguments<const N: usize>(&self) -> &[pg_sys::NullableDatum; N] {
+        // SAFETY: `run` checked that there are as many arguments as the function declares.
+        unsafe { &*(*self.record).args.as_ptr().cast() }
+    }
+
     /// Whether the argument is a constant of the statement, so that every call of this call site has the same. Not so a
     /// parameter: PL/pgSQL keeps an expression and changes what its variables hold.
     pub fn constant(&self, i: usize) -> bool {

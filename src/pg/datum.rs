@@ -94,6 +94,20 @@ pub fn varlena(bytes: &[u8]) -> pg_sys::Datum {
     }
 }
 
+/// A new varlena in the current memory context, whose bytes `write` puts down in place; it answers how many they are, at
+/// most `N`.
+pub fn varlena_of<const N: usize>(write: impl FnOnce(&mut [u8; N]) -> usize) -> pg_sys::Datum {
+    // SAFETY: palloc0 gives as many bytes, all of them set, or raises an error; the header is written before the value is
+    // used. What is not used of the block is no part of the value.
+    unsafe {
+        let at = pg_sys::palloc0(N + pg_sys::VARHDRSZ).cast::<u8>();
+        let length = write(&mut *at.add(pg_sys::VARHDRSZ).cast::<[u8; N]>());
+        assert!(length <= N, "a value of {length} bytes in room for {N}");
+        pgrx::varlena::set_varsize_4b(at.cast(), (length + pg_sys::VARHDRSZ) as i32);
+        pg_sys::Datum::from(at)
+    }
+}
+
 /// Text in a database that is not UTF-8 cannot be read as such, unless it is ASCII.
 #[inline(always)]
 pub fn utf8(bytes: &[u8]) -> Result<&str> {

@@ -13,7 +13,7 @@ use crate::pg::call::{Call, Raw};
 use crate::pg::error::{Failure, Result};
 use crate::pg::state::{place_of, Working};
 use pgrx::pg_sys;
-use segmentation::profile::fill::{Fill, RECORD_ROOM};
+use segmentation::profile::record::RECORD_ROOM;
 use std::cell::UnsafeCell;
 
 /// Rows from entering to leaving; one is asked for its state's memory in the first half, for the record's in the second.
@@ -42,8 +42,8 @@ const FREE: Entry = Entry { state: std::ptr::null_mut(), length: 0, record: [0; 
 static QUEUE: Backend =
     Backend(UnsafeCell::new(Queue { entries: [FREE; ROWS], next: 0, watched: std::ptr::null_mut() }));
 
-/// Adds a fill to the state of the first argument, made if there is none; answers the datum to return for it.
-pub fn push(call: &Call, fill: &Fill) -> Result<Raw> {
+/// Adds the record of a fill to the state of the first argument, made if there is none; answers the datum to return for it.
+pub fn push(call: &Call, record: &[u8]) -> Result<Raw> {
     let at = place_of(call)?;
     // SAFETY: nothing else holds a reference into the queue: those below end before anything is called that could come
     // back here.
@@ -56,7 +56,8 @@ pub fn push(call: &Call, fill: &Fill) -> Result<Raw> {
     // SAFETY: as above; the call before it has ended.
     let queue = unsafe { &mut *QUEUE.0.get() };
     let entry = &mut queue.entries[i];
-    entry.length = fill.record(&mut entry.record);
+    entry.length = record.len();
+    entry.record[..record.len()].copy_from_slice(record);
     entry.state = at;
     fetch(at.cast());
     fetch(at.cast::<u8>().wrapping_add(64));
@@ -122,8 +123,8 @@ pub fn forget_with(context: pg_sys::MemoryContext) {
 
 /// Called when a context is about to be reset or deleted: must not fail, and must not call anything.
 unsafe extern "C-unwind" fn forget(context: *mut std::ffi::c_void) {
-    // SAFETY: the context's memory is still there, and so are all states of the queue: those of other contexts have their
-    // own callback.
+    // SAFETY: the context's memory is still there, and so are all states of the queue: those below other contexts have their
+    // own callback, and a context's children go before it.
     unsafe {
         let queue = &mut *QUEUE.0.get();
         if queue.watched == context.cast() {

@@ -10,7 +10,7 @@ LIMIT, FLOW_LIMIT = 1e20, 1e11  # USD, of one amount
 MONEY = ("notional_usd", "fee_usd", "realised_pnl_usd", "own_flow_usd", "others_flow_usd")
 NUMBERS = (*MONEY, "quantity", "price", "quote_usd", "contract_size", "strike", "underlying_price", "implied_volatility", "token_factor",
            "leverage", "mid", "mid_1s", "mid_10s", "mid_1m", "mid_5m", "mid_1h", "underlying_return_1h", "underlying_return_1d",
-           "underlying_return_7d")  # fmt: skip
+           "underlying_return_7d", "implied_volatility_1m", "implied_volatility_5m", "underlying_price_1m", "underlying_price_5m")  # fmt: skip
 SNAPSHOT_MONEY = ("equity_usd", "flow_usd", "initial_margin_usd", "maintenance_margin_usd", "gross_notional_usd", "delta_usd",
                   "gross_delta_usd", "net_delta_usd", "funding_usd")  # fmt: skip
 SNAPSHOT_NUMBERS = (*SNAPSHOT_MONEY, "liquidation_distance", "market_return", "second_market_return")
@@ -73,6 +73,7 @@ def add_option(f):
     f["log_moneyness"] = math.log(k / spot) if k and spot and k > 0 and spot > 0 else None
     dte = None if expiry is None or not math.isfinite(expiry) else (expiry - f["executed_at"]) / DAY
     f["dte"] = dte = dte if dte is not None and dte > 0 else None
+    f["unit_premium"] = unit
     f["greeks"] = f["standardised"] = None
     if f["log_moneyness"] is None or dte is None:
         return

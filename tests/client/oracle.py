@@ -12,7 +12,7 @@ from itertools import groupby
 import numpy as np
 import xxhash
 from expected import About, ratio, share, sketched, spread_of_sketch, total, weighted
-from fills import DAY, HOUR, KINDS, SNAPSHOT_MONEY, SNAPSHOT_NUMBERS, STABLECOINS, allocation_of, daily_volume, either, fill_of, rejected
+from fills import DAY, HOUR, KINDS, SECOND, SNAPSHOT_MONEY, SNAPSHOT_NUMBERS, STABLECOINS, allocation_of, daily_volume, either, fill_of, rejected
 from formulas import burstiness, clock, drawdown, entropy, gini, herfindahl, memory
 from returns import of_equity, of_pnl_returns
 from scipy import stats
@@ -120,7 +120,7 @@ def of_derivatives(fills, priced, counted):
     both = [f for f in signed if f["n"] is not None]
     out["net_premium_share"] = ratio((-f["s"] * f["premium"] for f in both), (f["n"] for f in both))
     out["premium_bps"] = ratio((f["premium"] for f in paid), (f["n"] for f in paid), 1e4)
-    out["combo_share"] = share(priced, lambda f: f.get("combo_id") not in (None, "")) if any(f.get("combo_id") is not None for f in fills) else None
+    out["combo_share"] = share(priced, lambda f: f.get("combo_id") not in (None, "")) if any(f.get("combo_id") is not None and f["n"] for f in priced) else None
     out["moneyness"] = weighted(options, lambda f: f["log_moneyness"])
     out["moneyness_standardised"] = weighted(options, lambda f: f["standardised"])
     otm = lambda f: None if f["log_moneyness"] is None or f["call"] is None else (f["log_moneyness"] > 0 if f["call"] else f["log_moneyness"] < 0)  # noqa: E731
@@ -135,8 +135,25 @@ def of_derivatives(fills, priced, counted):
     for greek in ("vega", "gamma", "theta"):
         out[f"{greek}_sold"] = total(-f["s"] * f["greeks"][greek] for f in greeks) if greeks else None
     out["token_leverage"] = weighted(fills, lambda f: None if f.get("token_factor") is None else abs(f["token_factor"]))
+    out |= of_option_markouts(options, greeks)
     days = {f["day"] for f in fills if f["known_kind"] == "leveraged_token"}
     out["leveraged_token_days"] = About(len(days) / len({f["day"] for f in fills})) if known else None
+    return out
+
+
+def of_option_markouts(options, greeks):
+    """What options gained in volatility points, and in basis points of their premium beyond a hedge of their delta."""
+    out = {}
+    priced = [f for f in options if f["n"] is not None and f["s"] and not f.get("is_self_trade")]
+    for horizon in ("1m", "5m"):
+        later, spot, mid = f"implied_volatility_{horizon}", f"underlying_price_{horizon}", f"mid_{horizon}"
+        vol = [f for f in priced if either(f.get("implied_volatility"), 0) > 0 and either(f.get(later), 0) > 0]
+        out[f"vol_markout_{horizon}"] = ratio((f["s"] * f["n"] * (f[later] - f["implied_volatility"]) for f in vol), (f["n"] for f in vol), 100)
+        both = [f for f in greeks if f["n"] is not None and either(f["unit_premium"], 0) > 0 and f["price"] > 0 and f.get(mid) is not None and either(f.get(spot), 0) > 0]
+        gain = lambda f, mid=mid, spot=spot: (  # noqa: E731
+            f[mid] * (f[spot] if f.get("inverse") else either(f.get("quote_usd"), 1.0)) - f["unit_premium"]
+            - f["greeks"]["delta"] * (f[spot] - f["underlying_price"]))  # fmt: skip
+        out[f"hedged_markout_{horizon}"] = ratio((f["s"] * f["n"] * gain(f) / f["unit_premium"] for f in both), (f["n"] for f in both), 1e4)
     return out
 
 
@@ -147,6 +164,7 @@ def of_risk(fills, priced, counted):
     flagged = [f for f in counted if f.get("is_liquidation") is not None]
     count = sum(f["is_liquidation"] for f in flagged)
     out["liquidations"] = About(count) if flagged else None
+    out["isolated_share"] = share(priced, lambda f: None if f.get("margin_mode") is None else f["margin_mode"].lower().startswith("isolated"))
     out["liquidation_share"] = share(priced, lambda f: f.get("is_liquidation"))
     out["liquidations_per_day"] = About(count / len({f["day"] for f in fills})) if flagged else None
     typed = ["stop" in f["order_type"].lower() for f in fills if f.get("order_type") is not None]
@@ -159,7 +177,7 @@ def of_risk(fills, priced, counted):
     # The fills of one instant count as one trade, as those of one order do.
     instants = [list(g) for _, g in groupby(fills, key=lambda f: f["executed_at"])]
     steps = [math.fsum(f.get("realised_pnl_usd") or 0.0 for f in g) for g in instants]
-    sizes = [math.fsum(f["n"] or 0.0 for f in g) for g in instants]
+    sizes = [math.fsum(round(f["n"] or 0.0, 9) for f in g) for g in instants]  # a profile keeps 1e-9 USD, which is much of a tiny trade
     out["pnl_drawdown_usd"] = About(drawdown(steps), scale=math.fsum(map(abs, steps)) + 1) if pnl else None
     after = {1: [], -1: []}
     for step, size, following in zip(steps, sizes, sizes[1:]):
@@ -221,6 +239,7 @@ class Position:
         self.size = self.basis = self.cost = self.last = self.peak = 0.0
         self.lots = deque()
         self.expiry = None
+        self.token = False
 
     def paper(self, price):
         """Sign of what a price says of the position: a gain, a loss, or neither (also where a price is not known)."""
@@ -235,12 +254,27 @@ def price_of(f):
     return f["n"] / (f["quantity"] * either(f.get("contract_size"), 1.0))
 
 
+def middle(aged):
+    """Median age in hours, weighted by basis: known within half an octave, and below a second not at all."""
+    whole = math.fsum(n for n, _ in aged)
+    if not whole > 0:
+        return None
+    reached, low = 0.0, None
+    for age, n in sorted((age, n) for n, age in aged):
+        reached += n
+        if low is None and reached >= whole * (0.5 - 1e-6):
+            low = age
+        if reached >= whole * (0.5 + 1e-6):
+            return About(low / HOUR / 1.4143 if low >= SECOND else 0.0, max(age * 1.4143, SECOND) / HOUR)
+    return None
+
+
 def of_positions(fills, priced, since=None):
     """Holding times, flips, adding to losers, short options opened and disposition, by walking the fills in order of time.
 
     With `since` only what happens from then on counts; what was open goes on from before.
     """
-    names = ("holding_hours", "holding_hours_fifo", "open_share", "position_flips", "adding_to_losers", "short_options_opened", "disposition")
+    names = ("holding_hours", "holding_hours_fifo", "holding_hours_fifo_median", "funding_share", "leveraged_token_time", "open_share", "position_flips", "adding_to_losers", "short_options_opened", "disposition")
     held = [f for f in priced if f["s"] and not f.get("is_self_trade") and f.get("instrument") is not None and f.get("quantity") and f.get("contract_size") != 0
             and not (f.get("expiry") is not None and f["expiry"] < f["executed_at"])]  # fmt: skip
     within = [f for f in fills if since is None or f["executed_at"] >= since]
@@ -248,16 +282,18 @@ def of_positions(fills, priced, since=None):
         return dict.fromkeys(names)
     book, clock_at = defaultdict(Position), None
     integral, closed, flips, aged, added, losers, sold, opened = 0.0, 0.0, 0, [], [], [], [], []
+    perpetual, in_tokens = [], 0.0
     counts = Counter()
     counting = since is None
 
     def until(t):
         """Holds what is open until an instant; what expires before is closed then, at neither a gain nor a loss."""
-        nonlocal integral, closed, clock_at
+        nonlocal integral, closed, clock_at, in_tokens
         due = sorted({p.expiry for p in book.values() if p.size and p.expiry is not None and p.expiry < t}) if clock_at is not None else []
         for now in (*due, t):
             if clock_at is not None:
                 integral += math.fsum(x.basis for x in book.values()) * (now - clock_at)
+                in_tokens += (now - clock_at) * any(x.token and x.size for x in book.values())
             clock_at = now
             for p in book.values():
                 if p.size and p.expiry == now and now < t:
@@ -272,8 +308,10 @@ def of_positions(fills, priced, since=None):
             until(within[0]["executed_at"])
             counting = True
             integral, closed, flips, aged, added, losers, sold, opened = 0.0, 0.0, 0, [], [], [], [], []
+            perpetual, in_tokens = [], 0.0
             counts.clear()
         until(t)
+        p.token = f["known_kind"] == "leveraged_token"
         if f.get("expiry") is not None:
             p.expiry = f["expiry"]
         elif not p.size:
@@ -296,6 +334,8 @@ def of_positions(fills, priced, since=None):
                 lot = p.lots[0]
                 taken = min(lot[0], left)
                 aged.append((lot[1] * taken, t - lot[2]))
+                if f["known_kind"] == "perpetual":  # funding is paid by whoever holds at 0:00, 8:00 and 16:00 UTC
+                    perpetual.append((lot[1] * taken, t // (8 * HOUR) > lot[2] // (8 * HOUR)))
                 lot[0] -= taken
                 left -= taken
                 if lot[0] <= 0:
@@ -321,6 +361,10 @@ def of_positions(fills, priced, since=None):
     still = math.fsum(x.basis for x in book.values())
     out = {"holding_hours": About(integral / closed / HOUR) if closed > 0 else None}
     out["holding_hours_fifo"] = ratio((n * age / HOUR for n, age in aged), (n for n, age in aged))
+    out["holding_hours_fifo_median"] = middle(aged)
+    out["funding_share"] = ratio((n for n, funded in perpetual if funded), (n for n, _ in perpetual))
+    span = fills[-1]["executed_at"] - within[0]["executed_at"]
+    out["leveraged_token_time"] = About(in_tokens / span, scale=1) if span and any(f["known_kind"] is not None for f in within) else None
     out["open_share"] = About(still / (still + closed), scale=1) if still + closed > 0 else None
     out["position_flips"] = About(flips)
     out["adding_to_losers"] = ratio(losers, added)

@@ -19,7 +19,8 @@ TRADE = {
     "token_factor": "float8", "leverage": "float8", "realised_pnl_usd": "float8", "is_liquidation": "boolean", "order_type": "text",
     "combo_id": "text", "mid": "float8", "mid_1m": "float8", "mid_5m": "float8", "underlying_return_1d": "float8", "mid_1s": "float8",
     "mid_10s": "float8", "mid_1h": "float8", "underlying_return_1h": "float8", "underlying_return_7d": "float8", "own_flow_usd": "float8",
-    "others_flow_usd": "float8", "is_toxic": "boolean", "is_self_trade": "boolean",
+    "others_flow_usd": "float8", "is_toxic": "boolean", "is_self_trade": "boolean", "implied_volatility_1m": "float8",
+    "implied_volatility_5m": "float8", "underlying_price_1m": "float8", "underlying_price_5m": "float8", "margin_mode": "text",
 }  # fmt: skip
 SNAPSHOT = {"taken_at": "timestamptz"} | dict.fromkeys(
     ("equity_usd", "flow_usd", "initial_margin_usd", "maintenance_margin_usd", "gross_notional_usd", "delta_usd", "gross_delta_usd",
@@ -73,6 +74,9 @@ def random_fill(rng, at, styles, missing, gaps):
         if rng.random() < 0.7:
             f["implied_volatility"] = sigma
         f["quantity"] = float(rng.integers(1, 80)) / 8
+        for horizon in ("1m", "5m"):
+            f[f"implied_volatility_{horizon}"] = sigma + float(rng.normal(0, 0.02))
+            f[f"underlying_price_{horizon}"] = spot * math.exp(rng.normal(0, 0.002))
         if rng.random() < 0.3:
             f["combo_id"] = f"c{rng.integers(1000)}"
     elif f["kind"] == "spot" and rng.random() < 0.2:
@@ -83,7 +87,7 @@ def random_fill(rng, at, styles, missing, gaps):
         "venue": f"v{rng.integers(5)}", "collateral": rng.choice(["USDT", "BTC", "USD"]).item(), "leverage": float(np.round(rng.lognormal(1, 1), 3)),
         "is_liquidation": bool(rng.random() < 0.05), "order_type": rng.choice(["limit", "market", "stop_market", "Stop Limit", "trailing-stop"]).item(),
         "own_flow_usd": float(rng.normal(0, 1e4)), "others_flow_usd": float(rng.choice([0, rng.normal(0, 1e5)])),
-        "is_toxic": bool(rng.random() < 0.2), "is_self_trade": bool(rng.random() < 0.03), "trade_id": f"t{rng.integers(1 << 40)}",
+        "margin_mode": rng.choice(["isolated", "Isolated_Margin", "cross", "CROSSED"]).item(), "is_toxic": bool(rng.random() < 0.2), "is_self_trade": bool(rng.random() < 0.03), "trade_id": f"t{rng.integers(1 << 40)}",
     }  # fmt: skip
     if rng.random() < 0.4:
         f["realised_pnl_usd"] = float(np.round(rng.normal(5, 300), 6)) if rng.random() < 0.9 else 0.0

@@ -84,7 +84,7 @@ def of_equity(snapshots, as_of, market):
         out[f"cornish_fisher_var_{label}"] = None if adjusted is None else About(adjusted, scale=0.1)
     pairs = np.array([row[:2] for row in rows if row[1] is not None])
     names = ("beta", "r_squared", "idiosyncratic_volatility", "idiosyncratic_share")
-    out |= dict.fromkeys((*names, "beta_first_market", "beta_second_market"))
+    out |= dict.fromkeys((*names, "beta_first_market", "beta_second_market", "r_squared_two_markets", "idiosyncratic_volatility_two_markets"))
     if len(pairs) >= 30 and np.std(pairs[:, 1]) > 0 and np.std(pairs[:, 0]) > 0:
         fit = stats.linregress(pairs[:, 1], pairs[:, 0])
         errors = pairs[:, 0] - fit.intercept - fit.slope * pairs[:, 1]
@@ -98,6 +98,10 @@ def of_equity(snapshots, as_of, market):
         if np.linalg.matrix_rank(x - [0, *x[:, 1:].mean(axis=0)]) == 3:
             slopes = np.linalg.lstsq(x, triples[:, 0], rcond=None)[0]
             out["beta_first_market"], out["beta_second_market"] = About(slopes[1], scale=1), About(slopes[2], scale=1)
+            y = triples[:, 0]
+            rest = float(np.sum((y - x @ slopes) ** 2))
+            out["r_squared_two_markets"] = About(1 - rest / float(np.sum((y - y.mean()) ** 2)), scale=1)
+            out["idiosyncratic_volatility_two_markets"] = About(math.sqrt(rest / (len(y) - 3) * 365), scale=0.01)
     return out | of_snapshots(snapshots, market)
 
 

@@ -2,14 +2,12 @@
 
 import math
 import random
-import re
 from collections import defaultdict
 from itertools import groupby
 from statistics import fmean
 
-from harness import ROOT, rows, value
-
-BLOCKS = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "sources.md").read_text(), re.S)
+from harness import rows, value
+from recipes import printed
 
 
 def make(connection, trades):
@@ -22,8 +20,8 @@ def make(connection, trades):
             """INSERT INTO trades SELECT %s, %s, timestamptz '2024-03-01 00:00+00' + %s * interval '1 second', %s, %s, %s, 1, %s, %s""",
             [(i, a, at, instrument, side, n, n, maker) for i, (a, at, instrument, side, n, maker) in enumerate(trades)],
         )
-    for block in BLOCKS:
-        connection.execute(block)
+    for view in ("flow_of_others", "toxic_flow"):
+        connection.execute(printed(f"CREATE VIEW {view} AS"))
 
 
 def test_herding(db):

@@ -70,10 +70,8 @@ TEXTS = {
     "''": ("22023", "22023", "counted", "counted"),
     "'rubbish'": ("22023", "22023", "counted", "counted"),
     "'NaN'": ("22023", "22023", "counted", "counted"),
-    "repeat('x', 1024)": ("22023", "22023", "counted", "counted"),
-    "repeat('x', 1025)": ("22023", "22023", "54000", "54000"),
-    "repeat('é', 512)": ("22023", "22023", "counted", "counted"),
-    "repeat('é', 513)": ("22023", "22023", "54000", "54000"),
+    "repeat('x', 100000)": ("22023", "22023", "counted", "counted"),
+    "repeat('é', 513)": ("22023", "22023", "counted", "counted"),
     "E'a\\tb\\n''\\\\\"'": ("22023", "22023", "counted", "counted"),
 }
 BOOLEANS = {"NULL": ("missing",), "true": ("counted",), "false": ("counted",)}

@@ -62,6 +62,10 @@ impl Row {
             (4, Num::Mid1m, p * (1.0 + 0.017 * (x - 0.5))),
             (4, Num::Mid5m, p * (1.0 - 0.02 * (x - 0.5))),
             (4, Num::Mid1h, p * (1.0 - 0.023 * (x - 0.5))),
+            (1, Num::ImpliedVolatility1m, 0.1 + x * 1.01),
+            (1, Num::ImpliedVolatility5m, 0.1 + x * 0.98),
+            (4, Num::UnderlyingPrice1m, p * (1.0 + 0.004 * (x - 0.4))),
+            (4, Num::UnderlyingPrice5m, p * (1.0 - 0.006 * (x - 0.4))),
             (5, Num::UnderlyingReturn1h, 7.0 * (x - 0.6)),
             (5, Num::UnderlyingReturn1d, 8.0 * (x - 0.5)),
             (5, Num::UnderlyingReturn7d, 9.0 * (x - 0.4)),
@@ -88,6 +92,9 @@ impl Row {
             t.set_text(Text::ComboId, if x > 0.5 { "c1" } else { "" });
             t.set_text(Text::Collateral, if x > 0.3 { "USDC" } else { "BTC" });
         }
+        if has(12) {
+            t.set_text(Text::MarginMode, if x > 0.6 { "ISOLATED" } else { "cross" });
+        }
         if has(15) {
             t.set_text(Text::Underlying, UNDERLYINGS[usize::from(self.instrument) % UNDERLYINGS.len()]);
         }
@@ -97,7 +104,7 @@ impl Row {
         t.marks = with_mark(t.marks, Mark::Toxic, has(13).then_some(x > 0.4));
         t.marks = with_mark(t.marks, Mark::SelfTrade, has(14).then_some(x > 0.9));
         let mut out = Vec::new();
-        t.encode(&mut out).unwrap();
+        t.encode(&mut out);
         out
     }
 }

@@ -20,11 +20,25 @@ pub struct Key<'a> {
     pub text: &'a str,
 }
 
-/// A price or a mid as SQL: NULL, NaN, infinite and negative ones, and 0, are none.
-fn value(opened: &Opened, alias: &str) -> Result<String> {
+/// What is looked up.
+#[derive(Clone, Copy)]
+pub enum Sought {
+    /// A price or a mid.
+    Price,
+    /// Another column.
+    Other(&'static str),
+}
+
+/// What is looked up as SQL: NULL, NaN, infinite and negative ones, and 0, are none.
+fn value(opened: &Opened, alias: &str, sought: Sought) -> Result<String> {
     let one = |input: &str| opened.sql(alias, input);
+    let above_zero = |x: &str| format!("CASE WHEN {x} > 0 AND {x} < 'Infinity' THEN {x} END");
+    if let Sought::Other(input) = sought {
+        opened.required(input)?;
+        return Ok(above_zero(&one(input).unwrap_or_default()));
+    }
     if let Some(price) = one("price").or_else(|| one("mid")) {
-        return Ok(format!("CASE WHEN {price} > 0 AND {price} < 'Infinity' THEN {price} END"));
+        return Ok(above_zero(&price));
     }
     opened.required("bid")?;
     let (bid, ask) = (one("bid").unwrap_or_default(), one("ask").unwrap_or_default());
@@ -44,8 +58,21 @@ fn like(column: &Column, instant: &str) -> String {
 /// A subquery for LATERAL: the column `value` of the last row of the key with `from <= at <= to`, where the condition on
 /// the outer rows is true. Of several at one instant the largest, so that the answer does not depend on how rows lie.
 pub fn last(opened: &Opened, key_input: &str, key: &Key, from: &str, to: &str, condition: &str) -> Result<String> {
+    last_of(Sought::Price, opened, key_input, key, from, to, condition)
+}
+
+/// The same of another column than the price.
+pub fn last_of(
+    sought: Sought,
+    opened: &Opened,
+    key_input: &str,
+    key: &Key,
+    from: &str,
+    to: &str,
+    condition: &str,
+) -> Result<String> {
     let (key_column, at) = (opened.required(key_input)?, opened.required("at")?);
-    let value = value(opened, "r")?;
+    let value = value(opened, "r", sought)?;
     Ok(format!(
         "SELECT {value} AS value FROM {table} r
          WHERE {condition} AND {equal} AND r.{at_name} >= {from} AND r.{at_name} <= {to} AND {value} IS NOT NULL

@@ -1,5 +1,6 @@
 //! The relations beside the trades: what a segmentation may declare, how it is stored, and how it is found again.
 
+pub mod copies;
 pub mod custom;
 pub mod declare;
 pub mod lookups;
@@ -178,7 +179,21 @@ pub struct Sources(pub Vec<Beside>);
 /// What the name of an instrument may tell.
 const PARSED: [&str; 6] = ["kind", "underlying", "inverse", "strike", "expiry", "option_type"];
 const MIDS: [&str; 6] = ["mid", "mid_1s", "mid_10s", "mid_1m", "mid_5m", "mid_1h"];
-const PRICED: [&str; 4] = ["underlying_price", "underlying_return_1h", "underlying_return_1d", "underlying_return_7d"];
+/// What quotes tell beside mids: input, column.
+const BESIDE_MIDS: [(&str, &str); 4] = [
+    ("implied_volatility_1m", "implied_volatility"),
+    ("implied_volatility_5m", "implied_volatility"),
+    ("underlying_price_1m", "underlying_price"),
+    ("underlying_price_5m", "underlying_price"),
+];
+const PRICED: [&str; 6] = [
+    "underlying_price",
+    "underlying_price_1m",
+    "underlying_price_5m",
+    "underlying_return_1h",
+    "underlying_return_1d",
+    "underlying_return_7d",
+];
 
 impl Sources {
     pub fn get(&self, role: Role) -> Option<&Beside> {
@@ -217,7 +232,9 @@ impl Sources {
                 _ => false,
             },
             Role::Prices => PRICED.contains(&input),
-            Role::Quotes => MIDS.contains(&input),
+            Role::Quotes => {
+                MIDS.contains(&input) || BESIDE_MIDS.iter().any(|(told, column)| *told == input && s.maps(column))
+            }
             Role::Snapshots | Role::Attributes | Role::Masters => false,
         })
     }

@@ -1,6 +1,6 @@
 //! SQL text of a pass over trades: the call of `trade(...)`, and what is joined to the trade table for it.
 
-use super::lookups::{last, Key};
+use super::lookups::{last, last_of, Key, Sought};
 use super::reference::{Reference, INSTRUMENT};
 use super::{comparable, existing_column, Opened, Role, Sources};
 use crate::api::catalogue::{self, Definition};
@@ -16,7 +16,7 @@ use pgrx::pg_sys;
 const AMOUNTS: [&str; 5] = ["quantity", "price", "notional_usd", "quote_usd", "fee_usd"];
 
 /// The arguments of `trade(...)` in their order.
-const ARGUMENTS: [(&str, &str); 42] = [
+const ARGUMENTS: [(&str, &str); 47] = [
     ("executed_at", "timestamptz"),
     ("quantity", "float8"),
     ("price", "float8"),
@@ -59,6 +59,11 @@ const ARGUMENTS: [(&str, &str); 42] = [
     ("others_flow_usd", "float8"),
     ("is_toxic", "boolean"),
     ("is_self_trade", "boolean"),
+    ("implied_volatility_1m", "float8"),
+    ("implied_volatility_5m", "float8"),
+    ("underlying_price_1m", "float8"),
+    ("underlying_price_5m", "float8"),
+    ("margin_mode", "text"),
 ];
 
 /// How far before a trade its underlying's return reaches: input, interval in hours, so that it does not depend on the
@@ -78,6 +83,16 @@ const MIDS: [(&str, &str, &str); 6] = [
     ("mid_5m", "300 seconds", "60 seconds"),
     ("mid_1h", "3600 seconds", "60 seconds"),
 ];
+
+/// The same of the volatility of the instrument quoted, and of the price of the underlying: what an option's markouts look at.
+const BESIDE_MIDS: [(&str, &str, &str); 4] = [
+    ("implied_volatility", "implied_volatility_1m", "60 seconds"),
+    ("implied_volatility", "implied_volatility_5m", "300 seconds"),
+    ("underlying_price", "underlying_price_1m", "60 seconds"),
+    ("underlying_price", "underlying_price_5m", "300 seconds"),
+];
+const LATER_PRICES: [(&str, &str); 2] = [("underlying_price_1m", "60 seconds"), ("underlying_price_5m", "300 seconds")];
+const LATER_AGE: &str = "60 seconds";
 
 /// Until when a pass may look at quotes.
 #[derive(Clone, Copy)]
@@ -142,7 +157,7 @@ impl Pass {
         Ok(pass)
     }
 
-    fn mapped(&self, input: &str) -> Option<(&str, pg_sys::Oid)> {
+    pub(super) fn mapped(&self, input: &str) -> Option<(&str, pg_sys::Oid)> {
         self.mapped.iter().find(|(i, _, _)| i == input).map(|(_, column, oid)| (column.as_str(), *oid))
     }
 
@@ -233,6 +248,9 @@ impl Pass {
         if let (Some(opened), Quotes::Before(instant)) = (&self.quotes, quotes) {
             joined.extend(self.mids(opened, instant, &mut from)?);
         }
+        if let (Some(prices), Quotes::Before(instant)) = (&self.prices, quotes) {
+            joined.extend(later_prices(prices, instant, &mut from)?);
+        }
         // All arguments by place, each of its exact type: an overload that somebody else made cannot fit as well.
         let amount_type = if self.numeric() { "numeric" } else { "float8" };
         let arguments: Vec<String> = ARGUMENTS
@@ -301,8 +319,7 @@ impl Pass {
         let Some((column, type_oid)) = self.mapped("instrument") else { return Ok(Vec::new()) };
         let native = format!("t.{}", quote(column));
         let key = Key { native: &native, type_oid, text: self.instrument.as_deref().unwrap_or("NULL") };
-        let end = "pg_catalog.timezone('UTC', (segmentation.utc_day(x.at) + 1)::timestamp)";
-        let until = instant.map_or(end.to_string(), |instant| format!("least({end}, {instant})"));
+        let until = until(instant);
         let mut joined = Vec::new();
         for (input, after, age) in MIDS {
             let to = format!("x.at + interval '{after}'");
@@ -312,8 +329,48 @@ impl Pass {
             *from += &format!(" LEFT JOIN LATERAL ({mid}) q_{input} ON true");
             joined.push((input, format!("q_{input}.value")));
         }
+        for (column, input, after) in BESIDE_MIDS {
+            if opened.sql("r", column).is_some() {
+                let (to, oldest) = moment(after);
+                let condition = format!("{to} < {until}");
+                let found = last_of(Sought::Other(column), opened, "instrument", &key, &oldest, &to, &condition)?;
+                *from += &format!(" LEFT JOIN LATERAL ({found}) q_{input} ON true");
+                joined.push((input, format!("q_{input}.value")));
+            }
+        }
         Ok(joined)
     }
+}
+
+/// Until when what comes after a trade may be looked at: the end of its UTC day, or the instant where that is before it.
+fn until(instant: Option<&str>) -> String {
+    let end = "pg_catalog.timezone('UTC', (segmentation.utc_day(x.at) + 1)::timestamp)";
+    instant.map_or(end.to_string(), |instant| format!("least({end}, {instant})"))
+}
+
+/// So long after a trade, and how old what is looked at may be then.
+fn moment(after: &str) -> (String, String) {
+    let to = format!("x.at + interval '{after}'");
+    let oldest = format!("{to} - interval '{LATER_AGE}'");
+    (to, oldest)
+}
+
+/// The price of the underlying some time after the trade.
+fn later_prices(
+    prices: &Opened,
+    instant: Option<&str>,
+    from: &mut String,
+) -> Result<Vec<(&'static str, String)>> {
+    let key = Key { native: "x.underlying", type_oid: pg_sys::TEXTOID, text: "x.underlying" };
+    let until = until(instant);
+    let mut joined = Vec::new();
+    for (input, after) in LATER_PRICES {
+        let (to, oldest) = moment(after);
+        let price = last(prices, "underlying", &key, &oldest, &to, &format!("{to} < {until}"))?;
+        *from += &format!(" LEFT JOIN LATERAL ({price}) p_{input} ON true");
+        joined.push((input, format!("p_{input}.value")));
+    }
+    Ok(joined)
 }
 
 /// The price of the underlying at the trade, and its returns before it.

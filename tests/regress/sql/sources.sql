@@ -10,7 +10,7 @@ SELECT instrument AS symbol, underlying, token_factor AS factor, daterange('2024
 UPDATE src_instruments SET token_factor = NULL;
 CREATE TABLE src_prices AS SELECT underlying, priced_at AS at, price FROM simulate_prices(45, 7);
 CREATE INDEX ON src_prices (underlying, at);
-CREATE TABLE src_quotes AS SELECT instrument, quoted_at, bid, ask FROM simulate_quotes(24, 45, 7);
+CREATE TABLE src_quotes AS SELECT instrument, quoted_at, bid, ask, implied_volatility, underlying_price FROM simulate_quotes(24, 45, 7);
 -- Several at one instant, and ones that are none.
 INSERT INTO src_quotes SELECT instrument, quoted_at, bid * 0.99, ask * 0.99 FROM src_quotes WHERE extract(second FROM quoted_at)::int % 3 = 0;
 INSERT INTO src_quotes SELECT instrument, quoted_at, CASE n % 5 WHEN 0 THEN 'NaN'::float8 WHEN 1 THEN 0 WHEN 2 THEN -1 WHEN 3 THEN 'Infinity' END, ask
@@ -39,6 +39,16 @@ CREATE INDEX ON src_mid (instrument, quoted_at);
 CREATE FUNCTION src_mid_at(i text, t timestamptz, h interval, age interval) RETURNS float8 LANGUAGE sql STABLE AS $$
   SELECT mid FROM src_mid WHERE instrument = i AND quoted_at BETWEEN t + h - age AND t + h
      AND t + h < (date_trunc('day', t AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC' ORDER BY quoted_at DESC LIMIT 1 $$;
+CREATE TABLE src_beside AS SELECT instrument, quoted_at, max(implied_volatility) AS iv, max(underlying_price) AS spot FROM src_quotes GROUP BY 1, 2;
+CREATE INDEX ON src_beside (instrument, quoted_at);
+CREATE FUNCTION src_iv_at(i text, t timestamptz, h interval) RETURNS float8 LANGUAGE sql STABLE AS $$
+  SELECT iv FROM src_beside WHERE instrument = i AND quoted_at BETWEEN t + h - interval '1 min' AND t + h AND iv > 0
+     AND t + h < (date_trunc('day', t AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC' ORDER BY quoted_at DESC LIMIT 1 $$;
+CREATE FUNCTION src_spot_at(i text, u text, t timestamptz, h interval) RETURNS float8 LANGUAGE sql STABLE AS $$
+  SELECT value FROM (
+    (SELECT 1 AS place, spot AS value FROM src_beside WHERE instrument = i AND quoted_at BETWEEN t + h - interval '1 min' AND t + h AND spot > 0 ORDER BY quoted_at DESC LIMIT 1)
+    UNION ALL (SELECT 2, price FROM src_prices WHERE underlying = u AND at BETWEEN t + h - interval '1 min' AND t + h ORDER BY at DESC LIMIT 1)) AS found
+  WHERE t + h < (date_trunc('day', t AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC' ORDER BY place LIMIT 1 $$;
 CREATE FUNCTION src_price_at(u text, t timestamptz) RETURNS float8 LANGUAGE sql STABLE AS $$
   SELECT price FROM src_prices WHERE underlying = u AND at BETWEEN t - interval '1 hour' AND t ORDER BY at DESC LIMIT 1 $$;
 CREATE TABLE src_close AS SELECT DISTINCT ON (underlying, (at AT TIME ZONE 'UTC')::date) underlying, (at AT TIME ZONE 'UTC')::date AS day, price FROM src_prices ORDER BY 1, 2, at DESC;
@@ -54,7 +64,9 @@ CREATE TABLE src_values AS
            strike => i.strike, expiry => i.expiry, option_type => i.option_type, underlying_price => src_price_at(i.underlying, executed_at),
            mid => src_mid_at(t.instrument, executed_at, '0', '1 min'), mid_1s => src_mid_at(t.instrument, executed_at, '1 s', '1 s'), mid_10s => src_mid_at(t.instrument, executed_at, '10 s', '10 s'),
            mid_1m => src_mid_at(t.instrument, executed_at, '1 min', '1 min'), mid_5m => src_mid_at(t.instrument, executed_at, '5 min', '1 min'), mid_1h => src_mid_at(t.instrument, executed_at, '1 h', '1 min'),
-           underlying_return_1h => src_z(i.underlying, executed_at, '1 h', 1 / 24.0), underlying_return_1d => src_z(i.underlying, executed_at, '24 h', 1), underlying_return_7d => src_z(i.underlying, executed_at, '168 h', 7)) AS v
+           underlying_return_1h => src_z(i.underlying, executed_at, '1 h', 1 / 24.0), underlying_return_1d => src_z(i.underlying, executed_at, '24 h', 1), underlying_return_7d => src_z(i.underlying, executed_at, '168 h', 7),
+           implied_volatility_1m => src_iv_at(t.instrument, executed_at, '1 min'), implied_volatility_5m => src_iv_at(t.instrument, executed_at, '5 min'),
+           underlying_price_1m => src_spot_at(t.instrument, i.underlying, executed_at, '1 min'), underlying_price_5m => src_spot_at(t.instrument, i.underlying, executed_at, '5 min')) AS v
   FROM src_trades AS t LEFT JOIN src_instruments AS i USING (instrument)
   LEFT JOIN src_tokens AS k ON k.symbol = t.instrument AND k.valid @> (executed_at AT TIME ZONE 'UTC')::date;
 CREATE TABLE src_expected AS
@@ -73,7 +85,7 @@ CROSS JOIN LATERAL ROWS FROM (features(e.profile, '2024-04-01+00'), features(p.p
 WHERE span = 1 AND NOT test.close(f.expected, f.stored, 1e-9);
 -- Positions go on from day to day: all days together are one pass over the trades.
 CREATE FUNCTION src_positions() RETURNS text[] LANGUAGE sql AS
-$$SELECT ARRAY['holding_hours', 'holding_hours_fifo', 'open_share', 'position_flips', 'adding_to_losers', 'short_options_opened', 'disposition']$$;
+$$SELECT ARRAY['holding_hours', 'holding_hours_fifo', 'holding_hours_fifo_median', 'funding_share', 'leveraged_token_time', 'open_share', 'position_flips', 'adding_to_losers', 'short_options_opened', 'disposition']$$;
 CREATE VIEW src_whole AS
 SELECT account, f.feature, f.expected, f.stored, f.reason_stored
 FROM (SELECT account, rollup(profile) AS p FROM src_profiles WHERE span = 1 GROUP BY 1) AS a JOIN (SELECT account, account_profile(v) AS p FROM src_values GROUP BY 1) AS b USING (account)
@@ -84,7 +96,7 @@ SELECT feature, reason_stored, count(*) < 8 AS ok FROM src_whole WHERE stored IS
 SELECT 'the same days' AS test, (SELECT count(*) FROM src_expected) = (SELECT count(*) FROM src_profiles WHERE span = 1) AND count(*) = 0 AS ok FROM src_difference WHERE feature <> ALL (src_positions());
 -- It is not that there is nothing to compare.
 SELECT feature, count(value) > 0 AS ok FROM src_expected, features(profile, '2024-04-01+00')
-WHERE feature IN ('markout_1s', 'markout_1h', 'spread_capture', 'trend_1h', 'trend_7d', 'share_option', 'token_leverage', 'moneyness', 'put_share') GROUP BY 1 ORDER BY 1;
+WHERE feature IN ('markout_1s', 'markout_1h', 'vol_markout_1m', 'vol_markout_5m', 'hedged_markout_1m', 'hedged_markout_5m', 'spread_capture', 'trend_1h', 'trend_7d', 'share_option', 'token_leverage', 'moneyness', 'put_share') GROUP BY 1 ORDER BY 1;
 SELECT 'tokens are tokens while the mapping is valid' AS test, count(*) FILTER (WHERE start < '2024-01-20' AND value > 0) > 0 AND count(*) FILTER (WHERE start >= '2024-01-20' AND value > 0) = 0 AS ok
 FROM src_profiles, LATERAL feature(profile, 'share_leveraged_token') AS value WHERE span = 1;
 SELECT 'no feature of the market, no market in the model' AS test, p ->> 'market' IS NULL AS ok FROM (SELECT segment_model('src')::text::jsonb -> 'provenance' AS p) AS s;
@@ -98,7 +110,7 @@ SELECT sum(accounts) = 25 AS ok FROM fit_segmentation('src', k => 3);
 SELECT f.feature AS "differs from a refit" FROM src_watched AS w JOIN src_profiles AS p USING (account, start)
 CROSS JOIN LATERAL ROWS FROM (features(w.profile, '2024-04-01+00'), features(p.profile, '2024-04-01+00')) AS f (feature, watched, unit, reason, same, refitted, unit_refitted, reason_refitted)
 JOIN segmentation.features AS c USING (feature)
-WHERE span = 1 AND class IN ('G', 'M', 'J') AND NOT needs && ARRAY['mid', 'mid_1s', 'mid_10s', 'mid_1m', 'mid_5m', 'mid_1h'] AND NOT test.close(f.watched, f.refitted) GROUP BY 1 ORDER BY 1;
+WHERE span = 1 AND class IN ('G', 'M', 'J') AND NOT needs && ARRAY['mid', 'mid_1s', 'mid_10s', 'mid_1m', 'mid_5m', 'mid_1h', 'implied_volatility_1m', 'implied_volatility_5m', 'underlying_price_1m', 'underlying_price_5m'] AND NOT test.close(f.watched, f.refitted) GROUP BY 1 ORDER BY 1;
 SELECT unwatch_segmentation('src') IS NOT NULL AS ok;
 
 -- What the trade table says goes before what is joined; names of instruments are read where asked; a pair's base may be a token.
@@ -222,9 +234,16 @@ DROP TABLE src_other_quotes CASCADE;
 SELECT state, message, hint FROM test.error_of($$SELECT * FROM fit_segmentation('chosen')$$);
 SELECT object, status, detail FROM describe_segmentation('chosen') WHERE item = 'source';
 DROP VIEW src_difference, src_whole;
+-- Returns on different bases are not in one model.
+SELECT create_segmentation('bases', 'src_trades', sources => '{"snapshots": "src_snapshots"}', use_features => '{sharpe, volume_usd, var_95, beta}');
+SELECT create_segmentation('bases', 'src_sim', sources => '{"snapshots": "src_snapshots"}', use_features => '{sharpe, volume_usd, sharpe_on_volume}');
+SELECT create_segmentation('bases', 'src_sim', sources => '{"snapshots": "src_snapshots"}', use_features => '{sharpe_on_margin, sortino_on_volume}');
+SELECT count(*) > 0 AS ok FROM create_segmentation('bases', 'src_sim', sources => '{"snapshots": "src_snapshots"}', use_features => '{sharpe, volume_usd, var_95, max_drawdown}');
+SELECT drop_segmentation('bases');
+
 SELECT drop_segmentation(name) FROM unnest(ARRAY['src', 'small', 'odd', 'chosen']) AS name;
 SELECT 'no source is left' AS test, count(*) = 0 AS ok FROM segmentation.sources;
-DROP TABLE src_sim, src_trades, src_instruments, src_tokens, src_prices, src_snapshots, src_report, src_mid, src_close, src_return, src_values, src_expected, src_watched, src_small, src_small_instruments, src_small_tokens,
+DROP TABLE src_sim, src_trades, src_instruments, src_tokens, src_prices, src_snapshots, src_report, src_mid, src_beside, src_close, src_return, src_values, src_expected, src_watched, src_small, src_small_instruments, src_small_tokens,
   src_odd, src_odd_prices, src_odd_quotes, src_odd_snapshots, src_full, src_lost, src_lost_values;
-DROP FUNCTION src_positions, src_mid_at, src_price_at, src_sd, src_z;
+DROP FUNCTION src_positions, src_mid_at, src_iv_at, src_spot_at, src_price_at, src_sd, src_z;
 DROP TYPE src_symbol;

@@ -9,7 +9,7 @@ SELECT sum(accounts) = 40 AS ok FROM fit_segmentation('w', k => 3);
 -- What the day profiles should be: the aggregate over the trades, by account and UTC day. Compared by every feature but those of positions, which go on from day to day.
 CREATE VIEW watch_good AS SELECT * FROM watch_t WHERE quantity > 0 AND account_id IS NOT NULL AND executed_at IS NOT NULL;
 CREATE FUNCTION watch_of_positions(feature text) RETURNS boolean LANGUAGE sql AS
-$$SELECT feature IN ('holding_hours', 'holding_hours_fifo', 'open_share', 'position_flips', 'adding_to_losers', 'short_options_opened', 'disposition')$$;
+$$SELECT feature IN ('holding_hours', 'holding_hours_fifo', 'holding_hours_fifo_median', 'funding_share', 'leveraged_token_time', 'open_share', 'position_flips', 'adding_to_losers', 'short_options_opened', 'disposition')$$;
 CREATE VIEW watch_expected AS
 SELECT account_id AS account, (executed_at AT TIME ZONE 'UTC')::date AS start,
        account_profile(trade(executed_at, quantity, price, side, instrument => instrument)) AS profile
@@ -25,7 +25,7 @@ WITH p AS (SELECT account, span, f.* FROM (SELECT account, span, rollup(profile)
      e AS (SELECT account, f.* FROM (SELECT account_id AS account, account_profile(trade(executed_at, quantity, price, side, instrument => instrument)) AS profile FROM watch_good GROUP BY 1) AS r,
                   features(profile, '2130-01-01+00') AS f)
 SELECT account, span, feature, e.value AS expected, p.value AS stored, p.reason FROM p JOIN e USING (account, feature)
-WHERE e.value IS DISTINCT FROM p.value AND NOT (feature = 'holding_hours_fifo' AND p.reason = 'open_position');
+WHERE e.value IS DISTINCT FROM p.value AND NOT (feature IN ('holding_hours_fifo', 'holding_hours_fifo_median', 'funding_share') AND p.reason = 'open_position');
 -- Every feature that does not need the order of trades, to the last bit: what a refit stores against what the inserts made of it.
 CREATE FUNCTION watch_values(profile segmentation.account_profile) RETURNS jsonb LANGUAGE sql AS
 $$SELECT jsonb_object_agg(f.feature, f.value) FROM features(profile, '2030-01-01+00') AS f JOIN segmentation.features AS c USING (feature) WHERE c.class <> 'O'$$;

@@ -125,6 +125,9 @@ fn trade(i: i64, all: bool) -> segmentation::Result<Vec<u8>> {
             (Num::RealisedPnlUsd, 1e4 * (x - 0.5)),
             (Num::Mid, price * 1.001),
             (Num::Mid5m, price * 0.99),
+            (Num::Mid1m, price * 0.999),
+            (Num::ImpliedVolatility1m, 0.11 + x),
+            (Num::UnderlyingPrice1m, price * 1.002),
             (Num::UnderlyingReturn1d, 0.08 * (x - 0.5)),
             (Num::TokenFactor, -3.0),
             (Num::OwnFlowUsd, x - 0.5),
@@ -138,6 +141,7 @@ fn trade(i: i64, all: bool) -> segmentation::Result<Vec<u8>> {
             (Text::Counterparty, &name),
             (Text::OrderId, &order),
             (Text::OrderType, "market"),
+            (Text::MarginMode, if x > 0.5 { "isolated" } else { "cross" }),
             (Text::ComboId, if x > 0.5 { "c1" } else { "" }),
         ] {
             t.set_text(field, text);
@@ -153,7 +157,7 @@ fn trade(i: i64, all: bool) -> segmentation::Result<Vec<u8>> {
         }
     }
     let mut out = Vec::new();
-    t.encode(&mut out)?;
+    t.encode(&mut out);
     Ok(out)
 }
 

@@ -23,6 +23,9 @@ pub trait Sink {
         self.var128(u128::from(v));
     }
     fn var128(&mut self, mut v: u128) {
+        if v < 0x80 {
+            return self.u8(v as u8);
+        }
         let mut bytes = [0u8; 19];
         let mut n = 0;
         while v >= 0x80 {
@@ -82,6 +85,9 @@ impl<A: allocator_api2::alloc::Allocator> Sink for allocator_api2::vec::Vec<u8, 
 impl Sink for std::vec::Vec<u8> {
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
+    }
+    fn u8(&mut self, v: u8) {
+        self.push(v);
     }
 }
 

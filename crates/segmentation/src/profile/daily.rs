@@ -66,6 +66,11 @@ impl<A: Allocator + Clone> Daily<A> {
         Daily { older: 0, days: Vec::new_in(alloc) }
     }
 
+    /// Makes room for the days of so many fills.
+    pub fn reserve(&mut self, fills: usize) {
+        self.days.reserve_exact(fills.min(DAYS));
+    }
+
     /// Adds one fill of a day (0 is 2000-01-01) with its volume and its profit in units of money, where known.
     pub fn add(&mut self, day: i32, volume: Option<i128>, pnl: Option<i128>) {
         self.put(&Entry {

@@ -9,7 +9,7 @@ use crate::profile::days::{day_of, Days, DAY};
 use crate::profile::decay::{Decay, SUMS};
 use crate::profile::distinct::Distinct;
 use crate::profile::fill::{Fill, Kind};
-use crate::profile::ordered::{Event, Log};
+use crate::profile::ordered::{Class, Event, Log};
 use crate::profile::section::{bit, next_section, Lost, Tag, LOSABLE, NO_GROUP, TAGS};
 use crate::profile::sketch::Sketch;
 use crate::profile::sums::{Count, Money, Sums, HOURS, WEEKDAYS};
@@ -67,6 +67,18 @@ impl<A: Allocator + Clone> Dense<A> {
         }
     }
 
+    /// For about so many fills, and to be read before long.
+    pub fn of_fills(alloc: A, fills: usize) -> Self {
+        let mut dense = Dense { log: Log::plain(alloc.clone(), fills), ..Dense::new(alloc) };
+        dense.orders.reserve(fills);
+        dense.counterparties.reserve(fills);
+        dense.instruments.reserve(fills.min(16));
+        dense.underlyings.reserve(fills.min(16));
+        dense.sizes.reserve(fills);
+        dense.daily.reserve(fills);
+        dense
+    }
+
     pub fn add(&mut self, fill: &Fill) {
         let s = &mut self.sums;
         s.tick(Count::Fills);
@@ -113,7 +125,7 @@ impl<A: Allocator + Clone> Dense<A> {
         if let Some(leverage) = fill.num(Num::Leverage).filter(|&l| l >= 0.0) {
             self.leverage.add(leverage);
         }
-        if let Some(stop) = fill.is_stop() {
+        if let Some(stop) = fill.mark(Mark::Stop) {
             s.tick(Count::OrderTyped);
             if stop {
                 s.tick(Count::Stops);
@@ -205,9 +217,13 @@ impl<A: Allocator + Clone> Dense<A> {
         if let Some(key) = fill.symbol(Text::Collateral) {
             self.by_collateral.add(key, volume);
         }
-        if let Some(leg) = fill.is_leg() {
+        if let Some(leg) = fill.mark(Mark::Leg) {
             s.pay(Money::ComboKnown, volume);
             s.pay(Money::Combo, if leg { volume } else { 0 });
+        }
+        if let Some(isolated) = fill.mark(Mark::Isolated) {
+            s.pay(Money::MarginKnown, volume);
+            s.pay(Money::Isolated, if isolated { volume } else { 0 });
         }
         if let Some(liquidated) = fill.mark(Mark::Liquidation) {
             s.pay(Money::LiquidationKnown, volume);
@@ -345,7 +361,12 @@ fn event(fill: &Fill, volume: Option<i128>, pnl: Option<i128>) -> Event {
             true => fill.num(Num::Price),
             false => (fill.mark(Mark::Inverse) == Some(true)).then(|| fill.num(Num::Price).unwrap_or(0.0)),
         },
-        is_option: fill.is_option(),
+        class: match fill.kind() {
+            Some(kind) if kind == Kind::Option as usize => Class::Option,
+            Some(kind) if kind == Kind::Perpetual as usize => Class::Perpetual,
+            Some(kind) if kind == Kind::LeveragedToken as usize => Class::LeveragedToken,
+            _ => Class::Other,
+        },
         expiry: fill.num(Num::Expiry).map(|at| at as i64),
     }
 }

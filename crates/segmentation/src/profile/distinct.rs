@@ -10,9 +10,12 @@ use crate::profile::codec::{malformed, Reader, Sink};
 use crate::profile::symbol::{key40, read_key40, write_key40, KEY_BITS};
 use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec;
+use std::borrow::Cow;
 
 /// Largest number of keys kept exactly.
 pub const EXACT: usize = 128;
+/// Most of them that wait to be put in order.
+const UNSORTED: usize = 32;
 const INDEX_BITS: u32 = 10;
 const REGISTERS: usize = 1 << INDEX_BITS;
 /// Bits that are ranked; a rank is 0 (nothing seen) to one more than this, and fits in 5 bits.
@@ -30,14 +33,21 @@ pub struct Distinct<A: Allocator + Clone> {
 }
 
 enum Keys<A: Allocator + Clone> {
-    /// In order.
-    Exact(Vec<u64, A>),
+    /// Those before `sorted` in order and each once; the others as they came. No more than [`EXACT`] in all.
+    Exact { keys: Vec<u64, A>, sorted: usize },
     Registers(Vec<u8, A>),
 }
 
 impl<A: Allocator + Clone> Distinct<A> {
     pub fn new(alloc: A) -> Self {
-        Distinct { recent: 1, keys: Keys::Exact(Vec::new_in(alloc)) }
+        Distinct { recent: 1, keys: Keys::Exact { keys: Vec::new_in(alloc), sorted: 0 } }
+    }
+
+    /// Makes room for so many keys.
+    pub fn reserve(&mut self, keys: usize) {
+        if let Keys::Exact { keys: exact, .. } = &mut self.keys {
+            exact.reserve_exact(keys.min(EXACT + 1));
+        }
     }
 
     /// Adds the hash of a name.
@@ -51,10 +61,16 @@ impl<A: Allocator + Clone> Distinct<A> {
 
     fn put(&mut self, key: u64) {
         match &mut self.keys {
-            Keys::Exact(keys) => {
-                let place = keys.partition_point(|&k| k < key);
-                if keys.get(place) != Some(&key) {
-                    keys.insert(place, key);
+            Keys::Exact { keys, sorted } => {
+                // An account that stays with few keys has them all in order; of one with many each new one would move half.
+                if keys[..*sorted].binary_search(&key).is_ok() {
+                    return;
+                }
+                keys.push(key);
+                if keys.len() - *sorted > UNSORTED || keys.len() > EXACT {
+                    keys.sort_unstable();
+                    keys.dedup();
+                    *sorted = keys.len();
                     if keys.len() > EXACT {
                         self.registers();
                     }
@@ -66,7 +82,7 @@ impl<A: Allocator + Clone> Distinct<A> {
 
     /// The registers, of the keys so far if they were exact until now.
     fn registers(&mut self) -> &mut [u8] {
-        if let Keys::Exact(keys) = &self.keys {
+        if let Keys::Exact { keys, .. } = &self.keys {
             let mut registers = Vec::with_capacity_in(REGISTERS, keys.allocator().clone());
             registers.resize(REGISTERS, 0);
             keys.iter().for_each(|&k| observe(&mut registers, k));
@@ -74,26 +90,39 @@ impl<A: Allocator + Clone> Distinct<A> {
         }
         match &mut self.keys {
             Keys::Registers(registers) => registers,
-            Keys::Exact(_) => &mut [],
+            Keys::Exact { .. } => &mut [],
         }
+    }
+
+    /// The keys in order, each once, where they are known.
+    fn exact(&self) -> Option<Cow<'_, [u64]>> {
+        let Keys::Exact { keys, sorted } = &self.keys else { return None };
+        if *sorted == keys.len() {
+            return Some(Cow::Borrowed(&keys[..]));
+        }
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        Some(Cow::Owned(keys))
     }
 
     /// The count: exact up to [`EXACT`], estimated beyond.
     pub fn count(&self) -> f64 {
         match &self.keys {
-            Keys::Exact(keys) => keys.len() as f64,
             Keys::Registers(registers) => estimate(registers),
+            Keys::Exact { .. } => self.exact().map_or(0.0, |keys| keys.len() as f64),
         }
     }
 
     /// Whether [`Distinct::count`] is exact.
     pub fn is_exact(&self) -> bool {
-        matches!(self.keys, Keys::Exact(_))
+        matches!(self.keys, Keys::Exact { .. })
     }
 
     pub fn write(&self, out: &mut impl Sink) {
         match &self.keys {
-            Keys::Exact(keys) => {
+            Keys::Exact { .. } => {
+                let keys = self.exact().unwrap_or_default();
                 out.var(keys.len() as u64);
                 keys.iter().for_each(|&k| write_key40(k, out));
             }

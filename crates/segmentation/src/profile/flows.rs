@@ -70,13 +70,14 @@ pub fn add(s: &mut Sums, fill: &Fill, volume: i128, usd: f64) {
         s.tick(Count::SidedNoPrice);
     }
     // Most tables know nothing of what follows.
-    const REST: u32 = (1 << Num::Mid as usize) - 1;
-    if fill.present & !REST & ((1 << (Num::OthersFlowUsd as usize + 1)) - 1) == 0 {
+    const MOVES: u32 = (1 << (Num::UnderlyingReturn7d as usize + 1)) - (1 << Num::Mid as usize);
+    if fill.present & MOVES == 0 && fill.own_flow().is_none() {
         return;
     }
     let sign = if sell { -1.0 } else { 1.0 };
     if let Some(price) = price {
-        let gain = |to: f64| usd * sign * (to - price) / price;
+        let per_price = usd * sign / price;
+        let gain = |to: f64| per_price * (to - price);
         let mid = fill.num(Num::Mid);
         if let Some(mid) = mid {
             s.weigh(Money::Spread, Money::SpreadVolume, volume, gain(mid));
@@ -95,21 +96,12 @@ pub fn add(s: &mut Sums, fill: &Fill, volume: i128, usd: f64) {
             s.weigh(sum, of, volume, usd * sign * z.clamp(-TREND_CLIP, TREND_CLIP) / TREND_CLIP);
         }
     }
-    let Some(own) = fill.num(Num::OwnFlowUsd) else { return };
+    let Some(own) = fill.own_flow() else { return };
     s.tick(Count::OwnFlow);
-    if let Some(others) = fill.num(Num::OthersFlowUsd) {
+    if let Some(others) = fill.others_flow() {
         s.tick(Count::HerdKnown);
         // Summed over the bin's trades, s·N·sgn(own) is |own|, and s·N·sgn(others) is own·sgn(others).
-        let sign_of = |flow: f64| {
-            if flow > 0.0 {
-                signed
-            } else if flow < 0.0 {
-                -signed
-            } else {
-                0
-            }
-        };
-        s.pay(Money::HerdOwn, sign_of(own));
-        s.pay(Money::Herd, sign_of(others));
+        s.pay(Money::HerdOwn, signed * i128::from(own));
+        s.pay(Money::Herd, signed * i128::from(others));
     }
 }

@@ -26,6 +26,7 @@ pub mod money;
 pub mod numeric;
 mod options;
 pub mod ordered;
+pub mod record;
 pub mod section;
 pub mod shares;
 pub mod sketch;

@@ -20,6 +20,65 @@ fn unit_premium(fill: &Fill) -> Option<f64> {
     Some(price * fill.num(Num::QuoteUsd).unwrap_or(1.0))
 }
 
+/// What an option's markouts read and add up, by horizon: the later volatility, mid and price of the underlying.
+struct Later {
+    volatility: Num,
+    mid: Num,
+    spot: Num,
+    vol: (Money, Money),
+    hedged: (Money, Money),
+    known: Count,
+}
+
+const LATER: [Later; 2] = [
+    Later {
+        volatility: Num::ImpliedVolatility1m,
+        mid: Num::Mid1m,
+        spot: Num::UnderlyingPrice1m,
+        vol: (Money::VolMarkout1m, Money::VolMarkout1mVolume),
+        hedged: (Money::HedgedMarkout1m, Money::HedgedMarkout1mVolume),
+        known: Count::HedgedMid1m,
+    },
+    Later {
+        volatility: Num::ImpliedVolatility5m,
+        mid: Num::Mid5m,
+        spot: Num::UnderlyingPrice5m,
+        vol: (Money::VolMarkout5m, Money::VolMarkout5mVolume),
+        hedged: (Money::HedgedMarkout5m, Money::HedgedMarkout5mVolume),
+        known: Count::HedgedMid5m,
+    },
+];
+
+/// Volatility points in a volatility of 1.
+const POINTS: f64 = 100.0;
+
+/// How the option's volatility moved after the trade, signed by the account's side.
+fn add_vol_markouts(s: &mut Sums, fill: &Fill, (usd, volume): (f64, i128), sign: f64) {
+    let Some(sigma) = fill.num(Num::ImpliedVolatility).filter(|&v| v > 0.0) else { return };
+    s.tick(Count::WithVolatility);
+    for later in &LATER {
+        if let Some(after) = fill.num(later.volatility).filter(|&v| v > 0.0) {
+            s.weigh(later.vol.0, later.vol.1, volume, usd * sign * POINTS * (after - sigma));
+        }
+    }
+}
+
+/// What the option gained after the trade beyond what a hedge of its delta would have lost, over its premium.
+fn add_hedged_markouts(s: &mut Sums, fill: &Fill, (usd, volume): (f64, i128), sign: f64, premium: f64, delta: f64) {
+    let Some(spot) = fill.num(Num::UnderlyingPrice) else { return };
+    for later in &LATER {
+        let Some(mid) = fill.num(later.mid) else { continue };
+        s.tick(later.known);
+        let Some(spot_later) = fill.num(later.spot).filter(|&s| s > 0.0) else { continue };
+        let in_usd = match fill.mark(Mark::Inverse) {
+            Some(true) => spot_later,
+            _ => fill.num(Num::QuoteUsd).unwrap_or(1.0),
+        };
+        let gain = mid * in_usd - premium - delta * (spot_later - spot);
+        s.weigh(later.hedged.0, later.hedged.1, volume, usd * sign * gain / premium);
+    }
+}
+
 /// Adds an option's figures. `priced` is its notional in USD and in units of money, where it has one; the premium is
 /// told without. What is signed by the side leaves out trades of the account with itself.
 pub fn add(s: &mut Sums, fill: &Fill, priced: Option<(f64, i128)>) {
@@ -61,6 +120,9 @@ pub fn add(s: &mut Sums, fill: &Fill, priced: Option<(f64, i128)>) {
             s.pay(Money::PremiumSidedVolume, volume);
             s.pay(Money::PremiumPricedSigned, signed(paid, sign));
         }
+    }
+    if let Some(sign) = sign {
+        add_vol_markouts(s, fill, (usd, volume), sign);
     }
     let expiry = fill.num(Num::Expiry);
     if expiry.is_some() {
@@ -108,6 +170,9 @@ pub fn add(s: &mut Sums, fill: &Fill, priced: Option<(f64, i128)>) {
     signed(Money::Vega, vega);
     signed(Money::Gamma, face * greeks.gamma * spot * spot / 100.0);
     signed(Money::Theta, face * greeks.theta / DAYS_A_YEAR);
+    if let Some(premium) = unit.filter(|&unit| unit > 0.0) {
+        add_hedged_markouts(s, fill, (usd, volume), sign, premium, greeks.delta);
+    }
     if sign < 0.0 {
         s.pay(Money::SoldVolume, volume);
         s.pay(Money::TailSold, if greeks.delta.abs() < TAIL_DELTA { volume } else { 0 });

@@ -72,6 +72,11 @@ impl<A: Allocator + Clone> Sketch<A> {
         Sketch { zeros: 0, bound: bound.max(2) as u32, level: 0, recent: 0, buckets: Vec::new_in(alloc) }
     }
 
+    /// Makes room for so many numbers.
+    pub fn reserve(&mut self, numbers: usize) {
+        self.buckets.reserve_exact(numbers.min(self.bound as usize + 1));
+    }
+
     /// Counts a number; one that is negative or not finite is ignored.
     pub fn add(&mut self, x: f64) {
         if x > ZERO && x <= f64::MAX {
@@ -152,6 +157,12 @@ impl<A: Allocator + Clone> Sketch<A> {
         }
         // The rank of q = 1 may be rounded up beyond 2^53.
         self.buckets.last().map(|&b| self.value(key_of_bucket(b)))
+    }
+
+    /// The numbers that stand for the buckets, ascending, and how many were counted in each.
+    pub fn counts(&self) -> std::vec::Vec<(f64, u64)> {
+        let zeros = (self.zeros > 0).then_some((0.0, self.zeros));
+        zeros.into_iter().chain(self.buckets.iter().map(|&b| (self.value(key_of_bucket(b)), count_of(b)))).collect()
     }
 
     /// Gini coefficient, sum (2i - n - 1) x_i / (n sum x) over the numbers in ascending order (domain.md 1.1), each

@@ -5,10 +5,12 @@ use crate::profile::codec::malformed;
 use crate::profile::dense::Dense;
 use crate::profile::equity::Equity;
 use crate::profile::features::Parts;
-use crate::profile::fill::{Fill, LARGEST_RECORD, RECORD_ROOM, REJECTIONS};
+use crate::profile::fill::{Fill, REJECTIONS};
 use crate::profile::ordered::Openings;
+use crate::profile::record::{LARGEST_RECORD, RECORD_ROOM};
 use crate::profile::section::{bit, Lost, Tag};
 use crate::profile::shares::Shares;
+use crate::profile::trade::{self, Verdict};
 use crate::profile::waiting::Waiting;
 use allocator_api2::alloc::{Allocator, Global};
 use allocator_api2::boxed::Box;
@@ -22,7 +24,10 @@ pub const SPARSE_BYTES: usize = 1952;
 pub const DENSE_FILLS: u64 = (SPARSE_BYTES / LARGEST_RECORD) as u64;
 
 /// Bytes of fills that wait before they are added to the sums: enough that the sums' memory is fetched once for many.
-const WAITING: usize = 16 * 1024;
+const WAITING: usize = 24 * 1024;
+
+/// Of a t-digest; it allows for ten times as many centroids, and a sketch of sizes has at most 161.
+const TDIGEST_COMPRESSION: u32 = 100;
 
 /// The bit of [`Lost`] that says that snapshots were subtracted.
 pub const LOST_SNAPSHOTS: Lost = 1 << 31;
@@ -64,10 +69,9 @@ impl<A: Allocator + Clone> State<A> {
     /// Adds one trade, given as the bytes of its value. A trade that breaks a rule is counted as rejected; an error
     /// means bytes that are no trade.
     pub fn add_trade(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut fill = Fill::default();
-        match fill.read_trade(bytes)? {
-            Ok(()) => self.push(&fill),
-            Err(reason) => self.reject(reason as usize, 1),
+        match trade::read(bytes)? {
+            Verdict::Counts(record) => self.push_record(record),
+            Verdict::Rejected(reason) => self.reject(reason, 1),
         }
         Ok(())
     }
@@ -185,7 +189,7 @@ impl<A: Allocator + Clone> State<A> {
 
     /// Sums of the fills that wait, made for the purpose.
     fn made(&self, wanted: impl Fn(&Fill) -> bool) -> Dense<Global> {
-        let mut made = Dense::new(Global);
+        let mut made = Dense::of_fills(Global, self.fills as usize);
         if let Some(said) = self.waiting_openings() {
             made.log.openings.add_all(said);
         }
@@ -261,6 +265,22 @@ impl<A: Allocator + Clone> State<A> {
             DenseView::Made(dense) => dense.allocation(by),
         });
         shares.unwrap_or_default()
+    }
+
+    /// Sizes of trades in USD as a t-digest, in the text form of the extension tdigest: of each bucket of the sketch a centroid
+    /// at the number that stands for it. `None` where no trade has a size, or they are not known.
+    pub fn size_tdigest(&mut self) -> Option<String> {
+        if self.lost() & bit(Tag::Sizes) != 0 {
+            return None;
+        }
+        let counts = self.with_dense(None, |view| match view {
+            DenseView::Kept(dense) => dense.sizes.counts(),
+            DenseView::Made(dense) => dense.sizes.counts(),
+        })?;
+        let all = counts.iter().fold(0u64, |n, c| n.saturating_add(c.1));
+        // Flag 1: centroids have means.
+        let head = format!("flags 1 count {all} compression {TDIGEST_COMPRESSION} centroids {}", counts.len());
+        (all > 0).then(|| counts.iter().fold(head, |text, (mean, n)| text + &format!(" ({mean:e}, {n})")))
     }
 
     /// Volume by kind of instrument, under the keys of [`KIND_NAMES`](crate::profile::fill::KIND_NAMES).

@@ -63,6 +63,19 @@ pub enum Money {
     /// Volume of sold options with greeks, and of those with |delta| below 0.10.
     SoldVolume,
     TailSold,
+    /// Options with a side and a volatility: how that moves after the trade, in volatility points. Those with greeks, a
+    /// premium and the mid and the underlying's price later: gain after a hedge of the delta, in USD.
+    VolMarkout1mVolume,
+    VolMarkout1m,
+    VolMarkout5mVolume,
+    VolMarkout5m,
+    HedgedMarkout1mVolume,
+    HedgedMarkout1m,
+    HedgedMarkout5mVolume,
+    HedgedMarkout5m,
+    /// Fills that tell their margin mode, and those on isolated margin.
+    MarginKnown,
+    Isolated,
     /// Legs of combinations.
     ComboKnown,
     Combo,
@@ -158,6 +171,10 @@ pub enum Count {
     NoPremiumQuantity,
     NoPremiumPrice,
     NoPremiumSpot,
+    /// Options with a notional, a side and a volatility; with greeks, a side and a premium above 0, and a mid after it.
+    WithVolatility,
+    HedgedMid1m,
+    HedgedMid5m,
     /// Options with a notional; those of them with a premium, a type, a strike, strike and price of the underlying, a
     /// moneyness, both of it and a type, an expiry, an expiry still to come, and greeks and a side.
     OptionsPriced,
@@ -250,8 +267,8 @@ impl Sums {
     }
 
     fn pay_at(&mut self, what: usize, amount: i128) {
-        // A sum of trades cannot come near 2^127; one forged in the binary form must not panic.
-        self.money[what] = self.money[what].saturating_add(amount);
+        // A sum of trades cannot come near 2^127; one forged in the binary form may be anything, but must not panic.
+        self.money[what] = self.money[what].wrapping_add(amount);
     }
 
     /// Adds N·x to a figure's sum and N to its volume.

@@ -1,15 +1,25 @@
 //! One fill of one account, as a value: what `trade(...)` makes and `account_profile` reads.
 //!
-//! Bytes: version (1), presence (u64, one bit a field), marks (u16), time (i64 microseconds since 2000-01-01 UTC),
-//! then the present numbers (f64, 8 bytes each) and the present texts (u16 length, UTF-8), both in the order below.
+//! Bytes: version (1), verdict (1: 0, or one more than the index of the [`Rejection`](crate::profile::fill::Rejection) under which a profile counts it), and
+//! of a trade that counts the record of its fill, see `record.rs`. So a trade holds what a profile keeps of it and no more:
+//! names as hashes, of flows their signs, nothing that is the same as not given. Making it is the work that would be
+//! done when it is aggregated; then it is only taken over.
 
 use crate::error::{Error, Kind, Result};
 use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::fill::{Draft, Fill, REJECTIONS};
+use crate::profile::record::{size_of_record, RECORD_ROOM};
 
 /// Version byte of the trade format.
 pub const VERSION: u8 = 1;
 
-/// The numeric fields, in the order of their presence bits. `Expiry` holds microseconds since 2000-01-01 UTC.
+/// Bytes before the record.
+const HEAD: usize = 2;
+/// Room for the bytes of any trade.
+pub const TRADE_ROOM: usize = HEAD + RECORD_ROOM;
+
+/// The number inputs, in the order of their presence bits. `Expiry` holds microseconds since 2000-01-01 UTC. A record has
+/// the first [`NUMS`] of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Num {
@@ -35,12 +45,20 @@ pub enum Num {
     UnderlyingReturn1h,
     UnderlyingReturn1d,
     UnderlyingReturn7d,
+    ImpliedVolatility1m,
+    ImpliedVolatility5m,
+    UnderlyingPrice1m,
+    UnderlyingPrice5m,
+    /// Of the flows only the signs are kept, among the marks.
     OwnFlowUsd,
     OthersFlowUsd,
 }
-pub const NUMS: usize = 24;
+pub const NUMS: usize = 26;
+/// With the two flows.
+pub const NUMBER_INPUTS: usize = 28;
 
-/// The text fields; their presence bits follow the numbers'. A profile keeps the first [`SYMBOLS`] of them, as hashes.
+/// The text inputs. The first [`SYMBOLS`] are kept as hashes, and their presence bits follow those of the numbers; of the
+/// others a code is kept among the marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Text {
@@ -53,19 +71,14 @@ pub enum Text {
     Kind,
     OrderType,
     ComboId,
-    TradeId,
+    MarginMode,
 }
 pub const TEXTS: usize = 10;
 pub const SYMBOLS: usize = 6;
 
-/// Longest text field in bytes; longer ones are refused, not cut.
-pub const TEXT_LIMIT: usize = 1024;
-
-const KNOWN: u64 = (1 << (NUMS + TEXTS)) - 1;
-
 /// Two-bit marks: 0 unknown, 1 no (or buy, or call), 2 yes (or sell, or put).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
+#[repr(u32)]
 pub enum Mark {
     Side = 0,
     Maker = 2,
@@ -76,17 +89,24 @@ pub enum Mark {
     Toxic = 10,
     /// The counterparty is the account itself.
     SelfTrade = 12,
+    /// A stop order, by its type.
+    Stop = 14,
+    /// A leg of a combination: its combo_id is not empty.
+    Leg = 16,
+    /// Isolated margin, by its mode.
+    Isolated = 18,
 }
-pub const MARK_BITS: u16 = (1 << 14) - 1;
+/// Bits of all marks.
+pub const MARK_BITS: u32 = 20;
 
 /// Sets a two-valued mark; `None` leaves it unknown.
-pub fn with_mark(marks: u16, mark: Mark, value: Option<bool>) -> u16 {
-    marks | value.map_or(0, |v| if v { 2 } else { 1 }) << mark as u16
+pub fn with_mark(marks: u32, mark: Mark, value: Option<bool>) -> u32 {
+    marks | value.map_or(0, |v| if v { 2 } else { 1 }) << mark as u32
 }
 
 /// Reads a mark: `Some(true)` for yes, sell or put.
-pub fn mark(marks: u16, mark: Mark) -> Option<bool> {
-    match (marks >> mark as u16) & 3 {
+pub fn mark(marks: u32, mark: Mark) -> Option<bool> {
+    match (marks >> mark as u32) & 3 {
         1 => Some(false),
         2 => Some(true),
         _ => None,
@@ -123,207 +143,172 @@ fn shorten(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// A trade before it is encoded, or after it was decoded. An unset number is NaN with its presence bit off.
+/// The inputs of a trade by name, where they do not come in the order of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trade<'a> {
     pub executed_at: Option<i64>,
-    pub marks: u16,
-    pub present: u64,
-    pub nums: [f64; NUMS],
-    pub texts: [&'a str; TEXTS],
+    pub marks: u32,
+    pub nums: [Option<f64>; NUMBER_INPUTS],
+    pub texts: [Option<&'a str>; TEXTS],
 }
 
 impl Default for Trade<'_> {
     fn default() -> Self {
-        Trade { executed_at: None, marks: 0, present: 0, nums: [0.0; NUMS], texts: [""; TEXTS] }
+        Trade { executed_at: None, marks: 0, nums: [None; NUMBER_INPUTS], texts: [None; TEXTS] }
     }
 }
-
-/// A trade without a time is kept as one at this instant, which no clock can give, and rejected by the profile.
-const NO_TIME: i64 = i64::MIN;
 
 impl<'a> Trade<'a> {
     pub fn set(&mut self, field: Num, value: f64) {
-        self.present |= 1 << field as usize;
-        self.nums[field as usize] = value;
+        self.nums[field as usize] = Some(value);
     }
 
     pub fn set_text(&mut self, field: Text, value: &'a str) {
-        self.present |= 1 << (NUMS + field as usize);
-        self.texts[field as usize] = value;
+        self.texts[field as usize] = Some(value);
     }
 
-    pub fn num(&self, field: Num) -> Option<f64> {
-        (self.present & (1 << field as usize) != 0).then_some(self.nums[field as usize])
-    }
-
-    pub fn text(&self, field: Text) -> Option<&'a str> {
-        (self.present & (1 << (NUMS + field as usize)) != 0).then_some(self.texts[field as usize])
-    }
-
-    /// Writes the bytes. Errors: 54000 for a text beyond [`TEXT_LIMIT`] bytes.
-    pub fn encode(&self, out: &mut impl Sink) -> Result<()> {
-        let mut numbers = Numbers::new(self.executed_at);
-        let mut bits = self.present & ((1 << NUMS) - 1);
-        while bits != 0 {
-            let i = bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            numbers.put(i, Some(self.nums[i]));
+    /// Writes the bytes of its value.
+    pub fn encode(&self, out: &mut impl Sink) {
+        let mut draft = Draft::new(self.executed_at);
+        draft.marks(self.marks);
+        for (i, value) in self.nums.iter().enumerate() {
+            draft.number(i, value.is_some(), value.unwrap_or(0.0));
         }
-        let given = |i: usize| (self.present >> (NUMS + i) & 1 == 1).then_some(self.texts[i]);
-        numbers.encode(self.marks, &std::array::from_fn(given), out)
-    }
-
-    /// Reads the bytes, checking every length and every bit.
-    pub fn decode(bytes: &'a [u8]) -> Result<Trade<'a>> {
-        let mut r = Reader::new(bytes);
-        let head = Head::read(&mut r)?;
-        let mut trade =
-            Trade { executed_at: head.executed_at, marks: head.marks, present: head.present, ..Trade::default() };
-        let mut bits = trade.present;
-        while bits != 0 {
-            let i = bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            if i < NUMS {
-                trade.nums[i] = r.f64()?;
-            } else {
-                trade.texts[i - NUMS] =
-                    std::str::from_utf8(read_text(&mut r)?).map_err(|_| malformed("a text of a trade is not UTF-8"))?;
-            }
+        for (i, text) in self.texts.iter().enumerate() {
+            draft.text(i, text.map(str::as_bytes));
         }
+        let mut room = [0; TRADE_ROOM];
+        let end = write(&mut draft, &mut room);
+        out.put(&room[..end]);
+    }
+}
+
+/// Writes a trade's bytes to the beginning of `room`; answers how many they are.
+pub fn write(draft: &mut Draft, room: &mut [u8; TRADE_ROOM]) -> usize {
+    room[0] = VERSION;
+    match draft.finish() {
+        Ok(fill) => {
+            room[1] = 0;
+            HEAD + room.last_chunk_mut().map_or(0, |rest| fill.record(rest))
+        }
+        Err(reason) => {
+            room[1] = 1 + reason as u8;
+            HEAD
+        }
+    }
+}
+
+/// What the bytes of a trade are to a profile.
+pub enum Verdict<'a> {
+    /// The record of its fill.
+    Counts(&'a [u8]),
+    /// Index of the [`Rejection`](crate::profile::fill::Rejection) that it is counted under.
+    Rejected(usize),
+}
+
+/// Reads a trade that comes from one of our functions or from a table: what is looked at are its version and its length.
+#[inline]
+pub fn read(bytes: &[u8]) -> Result<Verdict<'_>> {
+    match bytes {
+        [VERSION, 0, record @ ..] if size_of_record(record) == record.len() => Ok(Verdict::Counts(record)),
+        [VERSION, reason] if (1..=REJECTIONS).contains(&usize::from(*reason)) => {
+            Ok(Verdict::Rejected(usize::from(*reason) - 1))
+        }
+        [VERSION, ..] | [] => Err(malformed("it is no trade")),
+        [version, ..] => Err(Error::new(Kind::Corrupted, format!("trade of unknown version {version}"))
+            .hint(format!("this version of pg_segmentation reads version {VERSION}"))),
+    }
+}
+
+/// The only form of a trade's bytes that come from outside, after a look at all of them.
+pub fn canonical(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut out = bytes.to_vec();
+    if let Verdict::Counts(record) = read(bytes)? {
+        let mut r = Reader::new(record);
+        let fill = Fill::read(&mut r)?;
         r.end()?;
-        Ok(trade)
+        out.truncate(HEAD);
+        fill.write(&mut out);
     }
-}
-
-const HEAD: usize = 19;
-
-/// Time and numbers of a trade that is being written. The numbers come in the order of [`Num`], which is how their bytes
-/// lie: this runs once a row, and nothing is moved twice.
-pub struct Numbers {
-    bytes: [u8; HEAD + 8 * NUMS],
-    end: usize,
-    present: u64,
-}
-
-impl Numbers {
-    pub fn new(executed_at: Option<i64>) -> Self {
-        let mut bytes = [0u8; HEAD + 8 * NUMS];
-        bytes[0] = VERSION;
-        bytes[11..HEAD].copy_from_slice(&executed_at.unwrap_or(NO_TIME).to_le_bytes());
-        Numbers { bytes, end: HEAD, present: 0 }
-    }
-
-    /// The number with this index in [`Num`], after those before it.
-    #[inline]
-    pub fn put(&mut self, field: usize, value: Option<f64>) {
-        debug_assert!(self.present >> field == 0, "number {field} comes after a later one");
-        if let Some(value) = value {
-            self.bytes[self.end..self.end + 8].copy_from_slice(&value.to_bits().to_le_bytes());
-            self.end += 8;
-            self.present |= 1 << field;
-        }
-    }
-
-    /// Writes the bytes of the trade. Errors: 54000 for a text beyond [`TEXT_LIMIT`] bytes.
-    pub fn encode(&mut self, marks: u16, texts: &[Option<&str>; TEXTS], out: &mut impl Sink) -> Result<()> {
-        let mut present = self.present;
-        for (i, text) in texts.iter().enumerate() {
-            let Some(text) = text else { continue };
-            if text.len() > TEXT_LIMIT {
-                return Err(Error::new(
-                    Kind::LimitExceeded,
-                    format!("a text of {} bytes is beyond the limit of {TEXT_LIMIT} bytes of a trade", text.len()),
-                )
-                .hint("pass a shorter key, such as a hash of it"));
-            }
-            present |= 1 << (NUMS + i);
-        }
-        self.bytes[1..9].copy_from_slice(&present.to_le_bytes());
-        self.bytes[9..11].copy_from_slice(&marks.to_le_bytes());
-        out.put(&self.bytes[..self.end]);
-        for text in texts.iter().flatten() {
-            out.put(&(text.len() as u16).to_le_bytes());
-            out.put(text.as_bytes());
-        }
-        Ok(())
-    }
-}
-
-/// What a trade's bytes begin with.
-pub struct Head {
-    pub executed_at: Option<i64>,
-    pub present: u64,
-    pub marks: u16,
-}
-
-impl Head {
-    pub fn read(r: &mut Reader) -> Result<Head> {
-        let head = r.take(HEAD)?;
-        if head[0] != VERSION {
-            return Err(Error::new(Kind::Corrupted, format!("trade of unknown version {}", head[0]))
-                .hint(format!("this version of pg_segmentation reads version {VERSION}")));
-        }
-        let word = |at: usize| {
-            let mut word = [0u8; 8];
-            word.copy_from_slice(&head[at..at + 8]);
-            word
-        };
-        let present = u64::from_le_bytes(word(1));
-        let marks = u16::from_le_bytes([head[9], head[10]]);
-        // Both bits of a mark at once mean nothing.
-        if present & !KNOWN != 0 || marks & !MARK_BITS != 0 || marks & (marks >> 1) & 0x1555 != 0 {
-            return Err(malformed("a trade has unknown fields"));
-        }
-        Ok(Head { executed_at: Some(i64::from_le_bytes(word(11))).filter(|&t| t != NO_TIME), present, marks })
-    }
-}
-
-/// The next text of a trade, as bytes.
-pub fn read_text<'a>(r: &mut Reader<'a>) -> Result<&'a [u8]> {
-    let len = r.take(2)?;
-    let len = usize::from(u16::from_le_bytes([len[0], len[1]]));
-    if len > TEXT_LIMIT {
-        return Err(malformed("a text of a trade is too long"));
-    }
-    r.take(len)
+    Ok(out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::fill::Rejection;
 
-    #[test]
-    fn bytes_round_trip() {
+    fn trade() -> Trade<'static> {
         let mut t = Trade { executed_at: Some(-5), ..Trade::default() };
         t.set(Num::Quantity, 1.5);
-        t.set(Num::Mid5m, f64::NAN);
+        t.set(Num::Price, 100.0);
+        t.set(Num::Mid5m, 100.1);
+        t.set(Num::OwnFlowUsd, -3.0);
         t.set_text(Text::Instrument, "BTC-PERPETUAL");
         t.set_text(Text::ComboId, "");
+        t.set_text(Text::MarginMode, "Isolated");
         t.marks = with_mark(with_mark(0, Mark::Side, Some(true)), Mark::Maker, Some(false));
+        t
+    }
+
+    fn bytes(t: &Trade) -> Vec<u8> {
         let mut bytes = Vec::new();
-        t.encode(&mut bytes).unwrap();
-        let back = Trade::decode(&bytes).unwrap();
-        assert_eq!(back.num(Num::Quantity), Some(1.5));
-        assert!(back.num(Num::Mid5m).unwrap().is_nan());
-        assert_eq!(back.num(Num::Price), None);
-        assert_eq!(back.text(Text::Instrument), Some("BTC-PERPETUAL"));
-        assert_eq!(back.text(Text::ComboId), Some(""));
-        assert_eq!((mark(back.marks, Mark::Side), mark(back.marks, Mark::Inverse)), (Some(true), None));
-        let mut again = Vec::new();
-        back.encode(&mut again).unwrap();
-        assert_eq!(bytes, again);
-        for n in 0..bytes.len() {
-            assert!(Trade::decode(&bytes[..n]).is_err());
-        }
+        t.encode(&mut bytes);
+        bytes
     }
 
     #[test]
-    fn long_texts_are_refused() {
-        let long = "x".repeat(TEXT_LIMIT + 1);
-        let mut t = Trade::default();
-        t.set_text(Text::Venue, &long);
-        assert_eq!(t.encode(&mut Vec::new()).unwrap_err().kind, Kind::LimitExceeded);
+    fn a_trade_is_the_record_of_its_fill() {
+        let all = bytes(&trade());
+        let Verdict::Counts(record) = read(&all).unwrap() else { panic!("it counts") };
+        let fill = Fill::read(&mut Reader::new(record)).unwrap();
+        assert_eq!((fill.at, fill.num(Num::Quantity), fill.num(Num::Mid5m)), (-5, Some(1.5), Some(100.1)));
+        assert_eq!((fill.num(Num::Mid), fill.mark(Mark::Side), fill.mark(Mark::Inverse)), (None, Some(true), None));
+        assert_eq!((fill.mark(Mark::Leg), fill.mark(Mark::Isolated)), (Some(false), Some(true)));
+        assert_eq!((fill.own_flow(), fill.others_flow()), (Some(-1), None));
+        assert_eq!(canonical(&all).unwrap(), all);
+        for n in 0..all.len() {
+            assert!(canonical(&all[..n]).is_err(), "{n}");
+        }
+        assert!(canonical(&[2, 0]).is_err_and(|e| e.kind == Kind::Corrupted));
+    }
+
+    #[test]
+    fn equal_trades_have_equal_bytes() {
+        let mut t = trade();
+        let plain = bytes(&t);
+        t.set(Num::ContractSize, 1.0);
+        t.set(Num::Strike, 5.0);
+        t.set(Num::OwnFlowUsd, -7e9);
+        assert_eq!(bytes(&t), plain);
+        // A number that would fit in fewer bytes is put so.
+        let mut fill = Fill::default();
+        let Verdict::Counts(record) = read(&plain).unwrap() else { panic!("it counts") };
+        fill.read_own(record);
+        let mut long = vec![VERSION, 0];
+        fill.write_long(&mut long);
+        assert!(long.len() > plain.len());
+        assert_eq!(canonical(&long).unwrap(), plain);
+    }
+
+    #[test]
+    fn a_rejected_trade_is_its_reason() {
+        for (number, value, reason) in [
+            (Num::Quantity, -1.0, Rejection::Quantity),
+            (Num::Quantity, f64::NAN, Rejection::Quantity),
+            (Num::Mid1h, f64::INFINITY, Rejection::Number),
+            (Num::OthersFlowUsd, f64::NAN, Rejection::Number),
+            (Num::OwnFlowUsd, 2e20, Rejection::TooLarge),
+            (Num::Price, 1e20, Rejection::TooLarge),
+        ] {
+            let mut t = trade();
+            t.set(number, value);
+            assert_eq!(bytes(&t), [VERSION, 1 + reason as u8], "{number:?}");
+        }
+        let timeless = Trade { executed_at: Some(i64::MAX), ..trade() };
+        assert_eq!(bytes(&timeless), [VERSION, 1 + Rejection::Time as u8]);
+        assert_eq!(canonical(&bytes(&timeless)).unwrap(), bytes(&timeless));
+        assert!(canonical(&[VERSION, 9]).is_err());
     }
 
     #[test]

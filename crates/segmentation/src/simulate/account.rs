@@ -63,6 +63,15 @@ pub(super) struct Account {
     pub forced: VecDeque<SimTrade>,
 }
 
+/// Who takes much leverage keeps it apart.
+fn margin_mode(leverage: f64) -> &'static str {
+    if leverage > 10.0 {
+        "isolated"
+    } else {
+        "cross"
+    }
+}
+
 impl Account {
     pub fn new(params: &Params, number: u32) -> Self {
         let archetype = planted(params.seed, number);
@@ -274,6 +283,7 @@ impl Account {
             implied_volatility: mark.volatility,
             token_factor: instrument.token_factor(),
             leverage: order.leverage,
+            margin_mode: order.leverage.map(margin_mode),
             realised_pnl_usd,
             is_liquidation: false,
             order_type: order.order_type,

@@ -55,9 +55,16 @@ pub fn quotes(params: &Params) -> Result<impl Iterator<Item = SimQuote>> {
 }
 
 fn quote(market: &Market, instrument: Instrument, at: i64, name: &str) -> SimQuote {
-    let mid = instrument.mark(market, at).price;
-    let half = mid * instrument.half_spread();
-    SimQuote { instrument: name.to_owned(), quoted_at: START + at, bid: tick(mid - half), ask: tick(mid + half) }
+    let mark = instrument.mark(market, at);
+    let (mid, half) = (mark.price, mark.price * instrument.half_spread());
+    SimQuote {
+        instrument: name.to_owned(),
+        quoted_at: START + at,
+        bid: tick(mid - half),
+        ask: tick(mid + half),
+        implied_volatility: mark.volatility,
+        underlying_price: tick(market.spot(instrument.underlying, at)),
+    }
 }
 
 /// The price of every underlying at every full hour of the period, its first and its last moment included; one

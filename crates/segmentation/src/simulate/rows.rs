@@ -78,6 +78,8 @@ pub struct SimTrade {
     pub token_factor: Option<f64>,
     /// Declared, of futures, perpetuals and options.
     pub leverage: Option<f64>,
+    /// Of what is margined: isolated at leverage above 10, else cross.
+    pub margin_mode: Option<&'static str>,
     /// What the fill gained of the position's average cost, before fees; `None` if it closes nothing. Expiries gain
     /// without a fill.
     pub realised_pnl_usd: Option<f64>,
@@ -139,6 +141,9 @@ pub struct SimQuote {
     pub quoted_at: i64,
     pub bid: f64,
     pub ask: f64,
+    /// Of an option.
+    pub implied_volatility: Option<f64>,
+    pub underlying_price: f64,
 }
 
 /// The index price of one underlying, USD.

@@ -86,6 +86,14 @@ pub struct Plane {
     pub residual_squares: f64,
 }
 
+impl Plane {
+    /// √(Σ residual² / (n - 3) × 365) of daily returns; `None` below four points.
+    pub fn residual_volatility(&self) -> Option<f64> {
+        let freedom = self.n.checked_sub(3).filter(|&f| f > 0)?;
+        finite(libm::sqrt(self.residual_squares / freedom as f64 * YEAR))
+    }
+}
+
 /// Below this share of the two variances' product the factors are one factor, and their slopes noise.
 const SINGULAR: f64 = 1e-10;
 

@@ -16,7 +16,7 @@ fn an_option_without_the_price_of_its_underlying_is_unpriced() {
     t.set_text(Text::Kind, "option");
     let mut s = State::new(Global);
     let mut b = Vec::new();
-    t.encode(&mut b).unwrap();
+    t.encode(&mut b);
     s.add_trade(&b).unwrap();
     let v = values(&mut s, None, None);
     assert_eq!(v[index_of("trades").unwrap()].value, Some(1.0));
@@ -28,7 +28,7 @@ fn an_option_without_the_price_of_its_underlying_is_unpriced() {
     assert_eq!(v[index_of("long_premium").unwrap()].reason, Some("missing:side"));
     t.marks = with_mark(0, Mark::Side, Some(true));
     b.clear();
-    t.encode(&mut b).unwrap();
+    t.encode(&mut b);
     let mut sold = State::new(Global);
     sold.add_trade(&b).unwrap();
     let v = values(&mut sold, None, None);
@@ -56,7 +56,7 @@ fn a_trade_with_itself_is_volume_and_activity_and_nothing_that_has_a_side() {
         t.marks = with_mark(with_mark(0, Mark::Side, Some(sell)), Mark::OptionType, Some(false));
         t.marks = with_mark(with_mark(t.marks, Mark::SelfTrade, Some(own)), Mark::Maker, Some(sell));
         let mut b = Vec::new();
-        t.encode(&mut b).unwrap();
+        t.encode(&mut b);
         b
     };
     let profile = |rows: &[Vec<u8>]| {
@@ -123,7 +123,7 @@ fn an_instrument_does_not_say_what_it_is_made_of() {
         t.set_text(Text::Instrument, "BTC-PERPETUAL");
         underlying.into_iter().for_each(|u| t.set_text(Text::Underlying, u));
         let mut b = Vec::new();
-        t.encode(&mut b).unwrap();
+        t.encode(&mut b);
         b
     };
     let read = |rows: &[Vec<u8>]| {

@@ -4,6 +4,7 @@ use super::features;
 use super::view::{most, Trades, Value};
 use super::Compute::Trades as T;
 use crate::profile::fill::Kind;
+use crate::profile::ordered::Ordered;
 use crate::profile::money::ratio;
 use crate::profile::section::Tag;
 use crate::profile::sums::{Count, Money};
@@ -42,6 +43,8 @@ features! { "derivatives";
     "gamma_sold", "gamma sold", "USD of delta a 1 % move", 'G', ["quantity", "side", "kind", "option_type", "strike", "expiry", "underlying_price"], "options", SignedLog1p, false, "", "-Σ s q c gamma S² / 100 at the time of each trade", "how fast delta runs away", "Black 1976", T(|t| greek(t, Money::Gamma));
     "theta_sold", "theta sold", "USD a day", 'G', ["quantity", "side", "kind", "option_type", "strike", "expiry", "underlying_price"], "options", SignedLog1p, false, "", "-Σ s q c theta / 365 at the time of each trade; negative is income", "income from the passing of time", "Black 1976", T(|t| greek(t, Money::Theta));
     "leveraged_token_days", "days with leveraged tokens", "share of days", 'M', ["kind"], "", Hellinger, false, "", "distinct UTC days with a trade in a leveraged token / active days", "how regularly the account is in leveraged tokens", "", T(token_days);
+    "leveraged_token_time", "time in leveraged tokens", "share of time", 'O', ["quantity", "price", "side", "instrument", "kind"], "", Hellinger, false, "", "time in which a leveraged token is held / time from first to last fill", "holds leveraged tokens, which decay, or passes through them", "", T(|t| { t.some(Count::Kinded, "missing:kind")?; super::flow::position(t, Ordered::leveraged_token_time) });
+    "funding_share", "share held over funding", "share", 'O', ["quantity", "price", "side", "instrument", "kind"], "", Hellinger, false, "", "closed basis of perpetuals that was held over a time of funding (0:00, 8:00, 16:00 UTC) / closed basis of perpetuals, first in first out", "pays and earns funding, or is flat when it is due", "", T(funding_share);
     "token_leverage", "leverage of tokens", "times", 'G', ["quantity", "price", "token_factor"], "leveraged_tokens", Log1p, false, "", "N-weighted mean of |token_factor|", "how strong the leveraged tokens are", "", T(|t| t.mean(Money::TokenFactor, Money::TokenVolume, "missing:token_factor"));
 }
 
@@ -109,7 +112,7 @@ fn priced_premium(t: &Trades) -> Result<(), &'static str> {
 }
 
 /// Options with a premium that another account paid or was paid.
-fn sided_premium(t: &Trades) -> Result<(), &'static str> {
+pub(super) fn sided_premium(t: &Trades) -> Result<(), &'static str> {
     premium(t, Count::Premiums)?;
     if t.sums.count(Count::Premiums) == t.sums.count(Count::PremiumsSelf) {
         return Err("self_trades");
@@ -130,9 +133,17 @@ fn dated(t: &Trades) -> Result<(), &'static str> {
     t.some(Count::Dated, "expired")
 }
 
-fn greeks(t: &Trades) -> Result<(), &'static str> {
+pub(super) fn greeks(t: &Trades) -> Result<(), &'static str> {
     options(t)?;
     t.some(Count::WithGreeks, "no_greeks")
+}
+
+fn funding_share(t: &Trades) -> Value {
+    t.some(Count::Kinded, "missing:kind")?;
+    if t.sums.kind_count(Kind::Perpetual as usize) == 0 {
+        return Err("no_perpetuals");
+    }
+    super::flow::position(t, Ordered::funding_share)
 }
 
 fn token_days(t: &Trades) -> Value {

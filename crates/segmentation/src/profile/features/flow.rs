@@ -4,6 +4,7 @@ use super::features;
 use super::view::{Trades, Value};
 use super::volume::decayed_ratio;
 use super::Compute::Trades as T;
+use crate::profile::money::ratio;
 use crate::profile::ordered::Ordered;
 use crate::profile::sums::{Count, Money, HOURS};
 use crate::statistics::concentration::Concentration;
@@ -24,6 +25,10 @@ features! { "flow";
     "markout_5m", "markout after 5 min", "bps", 'J', ["quantity", "price", "side", "mid_5m"], "", Asinh, false, "", "the same 5 min later", "toxicity: gain of the account five minutes after its trades", "", T(|t| moved(t, Money::Markout5m, Money::Markout5mVolume, "missing:mid_5m"));
     "markout_1h", "markout after 1 h", "bps", 'J', ["quantity", "price", "side", "mid_1h"], "", Asinh, false, "", "the same 1 h later", "gain of the account an hour after its trades", "", T(|t| moved(t, Money::Markout1h, Money::Markout1hVolume, "missing:mid_1h"));
     "impact_5m", "impact over 5 min", "bps", 'J', ["quantity", "price", "side", "mid", "mid_5m"], "", Asinh, false, "", "spread_capture - markout_5m over the fills that know both mids", "how far the market moves against the account's side", "", T(impact);
+    "vol_markout_1m", "volatility markout after 1 min", "vol points", 'J', ["quantity", "side", "kind", "underlying_price", "implied_volatility", "implied_volatility_1m"], "options", Asinh, false, "", "N-weighted mean of 100 s (implied volatility 1 min later - at the trade), of options", "gain of the account's options in volatility a minute after its trades", "", T(|t| vol_moved(t, Money::VolMarkout1m, Money::VolMarkout1mVolume, "missing:implied_volatility_1m"));
+    "vol_markout_5m", "volatility markout after 5 min", "vol points", 'J', ["quantity", "side", "kind", "underlying_price", "implied_volatility", "implied_volatility_5m"], "options", Asinh, false, "", "the same 5 min later", "gain of the account's options in volatility five minutes after its trades", "", T(|t| vol_moved(t, Money::VolMarkout5m, Money::VolMarkout5mVolume, "missing:implied_volatility_5m"));
+    "hedged_markout_1m", "hedged markout after 1 min", "bps", 'J', ["quantity", "price", "side", "kind", "option_type", "strike", "expiry", "underlying_price", "mid_1m", "underlying_price_1m"], "options", Asinh, false, "", "N-weighted mean of 10,000 s (premium 1 min later - premium - delta (S 1 min later - S)) / premium, of options; premiums in USD, delta as for long_vol", "toxicity of option flow beyond the move of the underlying", "Black 1976", T(|t| hedged(t, Money::HedgedMarkout1m, Money::HedgedMarkout1mVolume, (Count::HedgedMid1m, "missing:mid_1m"), "missing:underlying_price_1m"));
+    "hedged_markout_5m", "hedged markout after 5 min", "bps", 'J', ["quantity", "price", "side", "kind", "option_type", "strike", "expiry", "underlying_price", "mid_5m", "underlying_price_5m"], "options", Asinh, false, "", "the same 5 min later", "toxicity of option flow beyond the move of the underlying", "Black 1976", T(|t| hedged(t, Money::HedgedMarkout5m, Money::HedgedMarkout5mVolume, (Count::HedgedMid5m, "missing:mid_5m"), "missing:underlying_price_5m"));
     "trend_1h", "trend following over 1 h", "-1 to 1", 'J', ["quantity", "price", "side", "underlying_return_1h"], "", Identity, false, "", "Σ s N clip(z, ±3) / (3 Σ N), z = return of the underlying over the hour before, in deviations", "above 0 follows the trend, below 0 trades against it", "", T(|t| trend(t, Money::Trend1h, Money::Trend1hVolume, "missing:underlying_return_1h"));
     "trend_1d", "trend following over 1 d", "-1 to 1", 'J', ["quantity", "price", "side", "underlying_return_1d"], "", Identity, false, "", "the same over the day before", "above 0 follows the trend, below 0 trades against it", "", T(|t| trend(t, Money::Trend1d, Money::Trend1dVolume, "missing:underlying_return_1d"));
     "trend_7d", "trend following over 7 d", "-1 to 1", 'J', ["quantity", "price", "side", "underlying_return_7d"], "", Identity, false, "", "the same over the 7 days before", "above 0 follows the trend, below 0 trades against it", "", T(|t| trend(t, Money::Trend7d, Money::Trend7dVolume, "missing:underlying_return_7d"));
@@ -37,6 +42,7 @@ features! { "flow";
     "memory", "memory of gaps", "-1 to 1", 'O', [], "", Identity, false, "10 gaps", "correlation of consecutive gaps", "above 0 long gaps follow long ones", "Goh and Barabasi 2008", T(|t| t.ordered()?.memory());
     "holding_hours", "holding time", "hours", 'O', ["quantity", "price", "side", "instrument"], "", Log1p, false, "", "∫ open basis dt / closed basis (Little's law), basis = notional at cost", "how long positions are held", "Little 1961", T(|t| position(t, Ordered::holding_hours));
     "holding_hours_fifo", "holding time (first in, first out)", "hours", 'O', ["quantity", "price", "side", "instrument"], "", Log1p, false, "", "basis-weighted mean age of closed lots, first in first out", "how long closed lots were held", "", T(|t| position(t, Ordered::holding_hours_fifo));
+    "holding_hours_fifo_median", "median holding time (first in, first out)", "hours", 'O', ["quantity", "price", "side", "instrument"], "", Log1p, false, "", "basis-weighted median age of closed lots, first in first out; from a histogram in half octaves (at most a factor of 1.42 off)", "how long the typical closed lot was held", "", T(|t| position(t, Ordered::holding_hours_fifo_median));
     "open_share", "share left open", "share", 'O', ["quantity", "price", "side", "instrument"], "", Hellinger, false, "", "open basis at the last fill / (open + closed basis)", "positions that the holding time does not know yet", "", T(|t| position(t, Ordered::open_share));
     "position_flips", "position flips", "flips", 'O', ["quantity", "price", "side", "instrument"], "", Log1p, false, "", "fills that turn a long position short or a short one long", "stop and reverse", "", T(|t| position(t, Ordered::position_flips));
 }
@@ -63,6 +69,22 @@ fn moved(t: &Trades, sum: Money, of: Money, missing: &'static str) -> Value {
         return Err("missing:price");
     }
     t.mean(sum, of, missing).map(|r| 1e4 * r)
+}
+
+/// Options of another account's making with a volatility, and how that moved.
+fn vol_moved(t: &Trades, sum: Money, of: Money, missing: &'static str) -> Value {
+    super::derivatives::options(t)?;
+    sided(t)?;
+    t.some(Count::WithVolatility, "missing:implied_volatility")?;
+    ratio(t.sums.money(sum), t.sums.money(of)).ok_or(missing)
+}
+
+/// Options with greeks and a premium, and what they gained beyond a hedge of their delta.
+fn hedged(t: &Trades, sum: Money, of: Money, mid: (Count, &'static str), missing: &'static str) -> Value {
+    super::derivatives::sided_premium(t)?;
+    super::derivatives::greeks(t)?;
+    t.some(mid.0, mid.1)?;
+    ratio(t.sums.money(sum), t.sums.money(of)).map(|r| 1e4 * r).ok_or(missing)
 }
 
 fn impact(t: &Trades) -> Value {

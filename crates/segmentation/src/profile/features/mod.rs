@@ -161,6 +161,16 @@ impl Feature {
         }
     }
 
+    /// What a figure of daily returns has them on: "equity", "margin" or "volume". Figures of different bases are not
+    /// comparable, so that no model has both.
+    pub fn return_basis(&self) -> Option<&'static str> {
+        match self.name {
+            name if name.ends_with("_on_margin") => Some("margin"),
+            name if name.ends_with("_on_volume") => Some("volume"),
+            _ => self.at_least.contains("return").then_some("equity"),
+        }
+    }
+
     fn value(&self, view: &View) -> FeatureValue {
         let value = match self.compute {
             Compute::Trades(f) => view.trades.as_ref().map_err(|&r| r).and_then(f),
@@ -212,6 +222,8 @@ mod tests {
             assert_eq!(index_of(f.name), Some(i), "{}", f.name);
             assert!(['G', 'M', 'O', 'J'].contains(&f.class), "{}", f.name);
         }
+        let of = |basis| FEATURES.iter().filter(|f| f.return_basis() == Some(basis)).count();
+        assert_eq!((of("margin"), of("volume"), of("equity")), (4, 4, 20));
         let mut empty = State::new(Global);
         let values = values(&mut empty, None, None);
         assert_eq!(values.len(), FEATURES.len());

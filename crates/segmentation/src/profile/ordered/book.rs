@@ -8,7 +8,7 @@
 //! is not known.
 
 use crate::profile::ordered::carried::{Carried, Lot, Position};
-use crate::profile::ordered::event::{Event, NEVER};
+use crate::profile::ordered::event::{Class, Event, NEVER};
 use crate::profile::ordered::positions::Figures;
 use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec;
@@ -22,6 +22,9 @@ const DUST: f64 = 1e-9;
 /// Prices that differ by less than this part are equal: neither a gain nor a loss.
 const SAME_PRICE: f64 = 1e-9;
 
+/// Funding of perpetuals is paid every eight hours, at midnight UTC, 8:00 and 16:00, as most venues have it.
+const FUNDING: i64 = 8 * 3_600_000_000;
+
 struct Holding<A: Allocator + Clone> {
     key: u64,
     /// Positive for long, negative for short, 0 for none.
@@ -33,6 +36,8 @@ struct Holding<A: Allocator + Clone> {
     cost: f64,
     /// Whether the last price shows a gain (1), a loss (-1) or neither (0).
     paper: i8,
+    /// Of a leveraged token.
+    token: bool,
     expiry: i64,
     /// The expiry under which it is in [`Book::due`].
     scheduled: i64,
@@ -56,6 +61,8 @@ pub struct Book<A: Allocator + Clone> {
     /// Holdings that show a gain, and a loss.
     gaining: u64,
     losing: u64,
+    /// Open positions in leveraged tokens.
+    tokens: u64,
 }
 
 impl<A: Allocator + Clone> Book<A> {
@@ -70,6 +77,7 @@ impl<A: Allocator + Clone> Book<A> {
             due: BinaryHeap::new(),
             gaining: 0,
             losing: 0,
+            tokens: 0,
         }
     }
 
@@ -86,6 +94,7 @@ impl<A: Allocator + Clone> Book<A> {
                 basis: p.basis,
                 cost: p.cost,
                 paper: p.paper,
+                token: p.token,
                 expiry: p.expiry,
                 scheduled: p.expiry,
                 lots,
@@ -99,6 +108,7 @@ impl<A: Allocator + Clone> Book<A> {
             }
             book.gaining += u64::from(p.paper > 0);
             book.losing += u64::from(p.paper < 0);
+            book.tokens += u64::from(p.token);
             book.holdings.insert_unique(spread(p.key), holding, |h| spread(h.key));
         }
         if book.figures.positions == 0 {
@@ -119,6 +129,7 @@ impl<A: Allocator + Clone> Book<A> {
                 cost: h.cost,
                 paper: h.paper,
                 expiry: h.expiry,
+                token: h.token,
                 lots: h.lots_known.then(|| h.lots[h.oldest..].to_vec()),
             })
             .collect();
@@ -140,8 +151,12 @@ impl<A: Allocator + Clone> Book<A> {
     }
 
     fn hold(&mut self, at: i64) {
-        let held = times(self.figures.open, at.abs_diff(self.at));
-        self.figures.held = self.figures.held.saturating_add(held);
+        let time = at.abs_diff(self.at);
+        let f = &mut self.figures;
+        f.held = f.held.saturating_add(times(f.open, time));
+        if self.tokens > 0 {
+            f.token_held = f.token_held.saturating_add(time);
+        }
         self.at = at;
     }
 
@@ -155,9 +170,10 @@ impl<A: Allocator + Clone> Book<A> {
         let Some(holding) = self.holdings.find_mut(spread(key), is) else { return };
         self.gaining -= u64::from(holding.paper > 0);
         self.losing -= u64::from(holding.paper < 0);
+        self.tokens -= u64::from(holding.token);
         holding.paper = 0;
         let (f, basis) = (&mut self.figures, holding.basis);
-        holding.clear(at, f);
+        holding.clear(Class::Other, at, f);
         f.closed = f.closed.saturating_add(basis);
         f.open = f.open.saturating_sub(basis);
         f.positions -= 1;
@@ -181,7 +197,10 @@ impl<A: Allocator + Clone> Book<A> {
         f.fills += 1;
         self.fills = self.fills.saturating_add(1);
         self.last = at;
-        f.positions -= u64::from(holding.quantity != 0.0);
+        let was_open = u64::from(holding.quantity != 0.0);
+        f.positions -= was_open;
+        self.tokens -= was_open * u64::from(holding.token);
+        holding.token = event.class == Class::LeveragedToken;
         if event.expiry.is_some() || holding.quantity == 0.0 {
             holding.expiry = event.expiry.unwrap_or(NEVER);
         }
@@ -207,13 +226,13 @@ impl<A: Allocator + Clone> Book<A> {
             let left = quantity.abs() - holding.quantity.abs();
             let closed = if left < -DUST * holding.peak {
                 opening = 0;
-                holding.reduce(quantity, at, f)
+                holding.reduce(quantity, event.class, at, f)
             } else {
                 let rest = if left > DUST * holding.peak { left } else { 0.0 };
                 f.flips += u64::from(rest > 0.0);
                 opening = part(notional, rest / quantity.abs());
                 let basis = holding.basis;
-                holding.clear(at, f);
+                holding.clear(event.class, at, f);
                 if rest > 0.0 {
                     holding.increase(rest.copysign(quantity), opening, price, at);
                     f.open = f.open.saturating_add(opening);
@@ -232,11 +251,13 @@ impl<A: Allocator + Clone> Book<A> {
             holding.increase(quantity, notional, price, at);
             f.open = f.open.saturating_add(notional);
         }
-        if event.is_option && quantity < 0.0 {
+        if event.class == Class::Option && quantity < 0.0 {
             f.sold = f.sold.saturating_add(notional);
             f.sold_opening = f.sold_opening.saturating_add(opening);
         }
-        f.positions += u64::from(holding.quantity != 0.0);
+        let is_open = u64::from(holding.quantity != 0.0);
+        f.positions += is_open;
+        self.tokens += is_open * u64::from(holding.token);
         if f.positions == 0 {
             self.fills = 0;
         }
@@ -258,6 +279,7 @@ impl<A: Allocator + Clone> Holding<A> {
             basis: 0,
             cost: 0.0,
             paper: 0,
+            token: false,
             expiry: NEVER,
             scheduled: NEVER,
             lots: Vec::new_in(alloc),
@@ -285,7 +307,7 @@ impl<A: Allocator + Clone> Holding<A> {
     }
 
     /// Takes away a fill that leaves part of the position; answers the basis it closes.
-    fn reduce(&mut self, quantity: f64, at: i64, f: &mut Figures) -> i128 {
+    fn reduce(&mut self, quantity: f64, class: Class, at: i64, f: &mut Figures) -> i128 {
         let closed = part(self.basis, (quantity / self.quantity).abs());
         self.basis -= closed;
         self.quantity += quantity;
@@ -297,11 +319,11 @@ impl<A: Allocator + Clone> Holding<A> {
                 let basis = part(lot.basis, wanted / lot.quantity);
                 lot.basis -= basis;
                 lot.quantity -= wanted;
-                close(basis, lot.at, at, f);
+                close(basis, class, lot.at, at, f);
                 break;
             }
             wanted -= lot.quantity;
-            close(lot.basis, lot.at, at, f);
+            close(lot.basis, class, lot.at, at, f);
             self.oldest += 1;
             if wanted <= dust {
                 break;
@@ -315,10 +337,10 @@ impl<A: Allocator + Clone> Holding<A> {
         closed
     }
 
-    fn clear(&mut self, at: i64, f: &mut Figures) {
+    fn clear(&mut self, class: Class, at: i64, f: &mut Figures) {
         f.lots_unknown |= !self.lots_known;
         self.lots_known = true;
-        self.lots.iter().skip(self.oldest).for_each(|lot| close(lot.basis, lot.at, at, f));
+        self.lots.iter().skip(self.oldest).for_each(|lot| close(lot.basis, class, lot.at, at, f));
         self.lots.clear();
         self.oldest = 0;
         (self.quantity, self.peak, self.basis) = (0.0, 0.0, 0);
@@ -330,9 +352,18 @@ fn spread(key: u64) -> u64 {
     key.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)
 }
 
-fn close(basis: i128, since: i64, at: i64, f: &mut Figures) {
+fn close(basis: i128, class: Class, since: i64, at: i64, f: &mut Figures) {
+    let age = at.abs_diff(since);
     f.closed_fifo = f.closed_fifo.saturating_add(basis);
-    f.aged = f.aged.saturating_add(times(basis, at.abs_diff(since)));
+    f.aged = f.aged.saturating_add(times(basis, age));
+    f.ages.add(age, basis);
+    if class == Class::Perpetual {
+        f.perpetual_closed = f.perpetual_closed.saturating_add(basis);
+        // Whoever holds at such an instant pays, or is paid.
+        if at.div_euclid(FUNDING) > since.div_euclid(FUNDING) {
+            f.perpetual_funded = f.perpetual_funded.saturating_add(basis);
+        }
+    }
 }
 
 fn times(basis: i128, time: u64) -> i128 {

@@ -12,8 +12,8 @@ use crate::profile::symbol::{self, read_key40, write_key40};
 use std::vec::Vec;
 
 /// Most bytes of carried positions; those that take more are known by their mark alone, and cannot be gone on with.
-/// 80 to 150 positions.
-pub const MOST_BYTES: usize = 3000;
+/// 70 to 140 positions.
+pub const MOST_BYTES: usize = 2750;
 
 /// Most bytes where lots are carried, too: 40 to 60 of them.
 const MOST_WITH_LOTS: usize = 1024;
@@ -29,6 +29,7 @@ const PAPER: u8 = 3;
 const SHRUNK: u8 = 4;
 const EXPIRING: u8 = 8;
 const WHOLE_SECONDS: u8 = 16;
+const TOKEN: u8 = 32;
 const SECOND: i64 = 1_000_000;
 
 /// Names what is open at an instant: [`FLAT`] for nothing, [`UNKNOWN`] for what nobody knows, else a hash.
@@ -56,6 +57,8 @@ pub struct Position {
     pub paper: i8,
     /// [`NEVER`] for none.
     pub expiry: i64,
+    /// Of a leveraged token.
+    pub token: bool,
     /// `None` where they were too many to carry.
     pub lots: Option<Vec<Lot>>,
 }
@@ -81,7 +84,8 @@ impl Carried {
             let (shrunk, expiring) = (p.peak != p.quantity.abs(), p.expiry != NEVER);
             let whole = expiring && p.expiry % SECOND == 0;
             let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-            out.u8((p.paper + 1) as u8 | flag(shrunk, SHRUNK) | flag(expiring, EXPIRING) | flag(whole, WHOLE_SECONDS));
+            let expiry = flag(expiring, EXPIRING) | flag(whole, WHOLE_SECONDS);
+            out.u8((p.paper + 1) as u8 | flag(shrunk, SHRUNK) | expiry | flag(p.token, TOKEN));
             out.decimal(p.quantity);
             if shrunk {
                 out.decimal(p.peak);
@@ -171,7 +175,8 @@ impl Carried {
             if carried.positions.last().is_some_and(|p| p.key >= key) {
                 return Err(malformed("positions are not in order"));
             }
-            carried.positions.push(Position { key, quantity, peak, basis, cost, paper, expiry, lots: None });
+            let token = flags & TOKEN != 0;
+            carried.positions.push(Position { key, quantity, peak, basis, cost, paper, expiry, token, lots: None });
         }
         let mark = mark_of(&bytes[..bytes.len() - r.rest().len()]);
         if r.below(2, "a flag")? == 1 {

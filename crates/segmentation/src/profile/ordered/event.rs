@@ -23,9 +23,26 @@ pub struct Event {
     /// contracts (whose notional is their face); of the latter 0 where it is not known. Only compared with other prices
     /// of the same instrument.
     pub price: Option<f64>,
-    pub is_option: bool,
+    pub class: Class,
     /// When the instrument ends, and with it any position in it, after the fills of that instant.
     pub expiry: Option<i64>,
+}
+
+/// What features of positions tell apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Class {
+    #[default]
+    Other,
+    Option,
+    Perpetual,
+    LeveragedToken,
+}
+
+impl Class {
+    pub fn of(code: u8) -> Option<Class> {
+        [Class::Other, Class::Option, Class::Perpetual, Class::LeveragedToken].get(usize::from(code)).copied()
+    }
 }
 
 /// The expiry of what has none.
@@ -46,10 +63,10 @@ impl Event {
     pub fn unit_price(&self) -> Option<f64> {
         let of_notional = || {
             let price = money::to_usd(self.notional?) / self.quantity?.abs();
-            (!self.is_option && price <= LARGEST).then_some(price)
+            (self.class != Class::Option && price <= LARGEST).then_some(price)
         };
         match self.price {
-            Some(0.0) if !self.is_option => None,
+            Some(0.0) if self.class != Class::Option => None,
             Some(price) => Some(price),
             None => of_notional(),
         }
@@ -68,7 +85,7 @@ impl Event {
                 key: Some(short(key)),
                 quantity,
                 price: self.price.filter(within),
-                is_option: self.is_option,
+                class: self.class,
                 expiry: self.expiry.filter(|&expiry| expiry < NEVER),
                 ..bare
             },
@@ -80,18 +97,17 @@ impl Event {
     /// else. Of one instrument, purchases come before sales.
     pub fn order(&self) -> impl Ord + use<> {
         let bits = |v: Option<f64>| v.map(f64::to_bits);
-        (self.key, bits(self.quantity), self.notional, self.pnl, bits(self.price), self.is_option, self.expiry)
+        (self.key, bits(self.quantity), self.notional, self.pnl, bits(self.price), self.class, self.expiry)
     }
 }
 
 /// The head of a record: lengths in bytes of the step in time (bits 0 to 3), of the notional (4 to 7) and of the P&L
-/// (8 to 11), where 0 means none; and flags. Then follow the step, the key and its expiry, the quantity, the price, and
-/// the amounts.
+/// (8 to 11), where 0 means none; and flags. Then follow the step, the key with its class and expiry, the quantity, the price,
+/// and the amounts.
 const KEY_SLOT: u16 = 1 << 12;
 const KEY_WHOLE: u16 = 1 << 13;
 const KEY_EXPIRING: u16 = KEY_SLOT | KEY_WHOLE;
 const PRICE: u16 = 1 << 14;
-const OPTION: u16 = 1 << 15;
 
 /// Instruments that a record names by one byte: by their leading bits, first come.
 pub const SLOTS: usize = 32;
@@ -100,11 +116,12 @@ pub const SLOTS: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     pub key: u64,
+    pub class: Class,
     pub expiry: i64,
 }
 
 impl Slot {
-    pub const EMPTY: Slot = Slot { key: 0, expiry: NEVER };
+    pub const EMPTY: Slot = Slot { key: 0, class: Class::Other, expiry: NEVER };
 }
 
 pub fn slot_of(key: u64) -> usize {
@@ -119,7 +136,7 @@ fn unzigzag(v: u128) -> i128 {
     (v >> 1) as i128 ^ -((v & 1) as i128)
 }
 
-/// A record takes at most 2 + 8 + 5 + 8 + 8 + 8 + 13 + 13 bytes. An amount is put down as 16 bytes, of which those that it
+/// A record takes at most 2 + 8 + 5 + 1 + 8 + 8 + 8 + 13 + 13 bytes. An amount is put down as 16 bytes, of which those that it
 /// needs are kept.
 pub const LONGEST: usize = 72;
 
@@ -142,7 +159,7 @@ impl Record {
             } else {
                 head |= if event.expiry.is_some() { KEY_EXPIRING } else { KEY_WHOLE };
                 let [a, b, c, d, e, ..] = key.to_be_bytes();
-                record.put([a, b, c, d, e]);
+                record.put([a, b, c, d, e, event.class as u8]);
                 if let Some(expiry) = event.expiry {
                     record.put(expiry.to_le_bytes());
                 }
@@ -158,9 +175,6 @@ impl Record {
         }
         if let Some(pnl) = event.pnl {
             head |= record.integer(zigzag(pnl), 1) << 8;
-        }
-        if event.is_option {
-            head |= OPTION;
         }
         record.bytes[..2].copy_from_slice(&head.to_le_bytes());
         record
@@ -214,17 +228,19 @@ impl Records<'_> {
         let head = u16::from_le_bytes(self.take()?);
         let step = u64::try_from(self.integer(head & 15)?).ok()?;
         self.at = self.at.wrapping_add((step >> 1) as i64 ^ -((step & 1) as i64));
-        let mut event = Event { at: self.at, is_option: head & OPTION != 0, ..Event::default() };
+        let mut event = Event { at: self.at, ..Event::default() };
         match head & KEY_EXPIRING {
             KEY_SLOT => {
                 let [slot] = self.take()?;
                 let slot = self.slots.get(usize::from(slot)).filter(|slot| slot.key != 0)?;
                 event.key = Some(slot.key);
+                event.class = slot.class;
                 event.expiry = (slot.expiry != NEVER).then_some(slot.expiry);
             }
             0 => (),
             whole => {
-                let [a, b, c, d, e] = self.take()?;
+                let [a, b, c, d, e, class] = self.take()?;
+                event.class = Class::of(class)?;
                 event.key = Some(short(u64::from_be_bytes([a, b, c, d, e, 0, 0, 0])));
                 if whole == KEY_EXPIRING {
                     event.expiry = Some(i64::from_le_bytes(self.take()?));

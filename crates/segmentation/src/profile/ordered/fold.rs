@@ -97,7 +97,10 @@ impl<'a, A: Allocator + Clone> Folding<'a, A> {
         }
         self.claims_until(at);
         let last = self.whole.as_ref().map(Fragment::last);
-        self.extend(Fragment::instant(events));
+        match &mut self.whole {
+            Some(whole) if last.is_some_and(|last| last < at) => whole.push(events),
+            _ => self.extend(Fragment::instant(events)),
+        }
         if last == Some(at) {
             self.course = Course::Shared;
         }

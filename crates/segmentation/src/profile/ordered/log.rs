@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
-use crate::profile::ordered::event::{slot_of, Event, Record, Records, Slot, LONGEST, NEVER, SLOTS};
+use crate::profile::ordered::event::{slot_of, Class, Event, Record, Records, Slot, LONGEST, NEVER, SLOTS};
 use crate::profile::ordered::fold::{Closing, Folding};
 use crate::profile::ordered::openings::Openings;
 use crate::profile::ordered::{Fragment, Ordered};
@@ -24,6 +24,8 @@ pub(super) struct Kept {
 
 /// Events and stored fragments, as they come, and what was open at their beginning.
 pub struct Log<A: Allocator + Clone> {
+    /// Of a log that is read at once: the events themselves, in the place of records.
+    plain: Option<std::vec::Vec<Event>>,
     /// Of these bytes, the first `used` are records. The rest is room, so that a record is put down whole: copying as
     /// many bytes as it has would take longer.
     records: Vec<u8, A>,
@@ -42,6 +44,7 @@ pub struct Log<A: Allocator + Clone> {
 impl<A: Allocator + Clone> Log<A> {
     pub fn new(alloc: A) -> Self {
         Log {
+            plain: None,
             records: Vec::new_in(alloc.clone()),
             used: 0,
             slots: Vec::new_in(alloc.clone()),
@@ -52,6 +55,12 @@ impl<A: Allocator + Clone> Log<A> {
             in_order: true,
             overlap: false,
         }
+    }
+
+    /// A log of about so many events that is folded before long: they are kept as they are, which takes more memory and
+    /// less time.
+    pub fn plain(alloc: A, events: usize) -> Self {
+        Log { plain: Some(std::vec::Vec::with_capacity(events)), ..Log::new(alloc) }
     }
 
     pub(super) fn allocator(&self) -> &A {
@@ -69,13 +78,17 @@ impl<A: Allocator + Clone> Log<A> {
             return;
         }
         let event = event.usable();
+        if let Some(plain) = &mut self.plain {
+            self.in_order &= plain.last().is_none_or(|last| last.at <= event.at);
+            return plain.push(event);
+        }
         let mut known = false;
         if let Some(key) = event.key {
             if self.slots.is_empty() {
                 self.slots.resize(SLOTS, Slot::EMPTY);
             }
             let slot = &mut self.slots[slot_of(key)];
-            let named = Slot { key, expiry: event.expiry.unwrap_or(NEVER) };
+            let named = Slot { key, class: event.class, expiry: event.expiry.unwrap_or(NEVER) };
             if slot.key == 0 {
                 *slot = named;
             }
@@ -109,6 +122,7 @@ impl<A: Allocator + Clone> Log<A> {
     fn give_up(&mut self) {
         self.overlap = true;
         self.used = 0;
+        self.plain = None;
         let alloc = self.records.allocator().clone();
         self.records = Vec::new_in(alloc.clone());
         self.carried = Vec::new_in(alloc.clone());
@@ -163,6 +177,14 @@ impl<A: Allocator + Clone> Log<A> {
 
     /// Events by time; those of one instant in any order. The records are our own, so a fault ends the loop.
     fn for_each_in_order(&self, mut visit: impl FnMut(Event)) {
+        if let Some(plain) = &self.plain {
+            if self.in_order {
+                return plain.iter().copied().for_each(visit);
+            }
+            let mut places: std::vec::Vec<(i64, u32)> = (0..).zip(plain).map(|(i, event)| (event.at, i)).collect();
+            places.sort_unstable();
+            return places.into_iter().for_each(|(_, i)| visit(plain[i as usize]));
+        }
         let mut records = Records { bytes: self.recorded(), slots: &self.slots, at: 0 };
         if self.in_order {
             while let Some(event) = records.next() {
@@ -204,6 +226,7 @@ impl<A: Allocator + Clone> Log<A> {
         for slot in &self.slots {
             out.u64(slot.key);
             if slot.key != 0 {
+                out.u8(slot.class as u8);
                 out.i64(slot.expiry);
             }
         }
@@ -231,6 +254,7 @@ impl<A: Allocator + Clone> Log<A> {
         for slot in &mut slots[..n] {
             slot.key = r.u64()?;
             if slot.key != 0 {
+                slot.class = Class::of(r.u8()?).ok_or_else(|| malformed("an instrument has an unknown class"))?;
                 slot.expiry = r.i64()?;
             }
         }

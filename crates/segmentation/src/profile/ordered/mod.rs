@@ -16,6 +16,7 @@
 //! Two fragments may meet in one instant. Gaps and P&L take it as one; positions and loss chasing would need to know
 //! which fills were whose, and become unknown.
 
+mod ages;
 mod book;
 mod carried;
 mod event;
@@ -32,7 +33,7 @@ use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
 use crate::profile::money;
 pub use carried::{FLAT, UNKNOWN};
-pub use event::Event;
+pub use event::{Class, Event};
 pub use fold::Closing;
 use gaps::Gaps;
 pub use log::{Log, LOG_LIMIT};
@@ -54,20 +55,19 @@ pub struct Fragment {
 impl Fragment {
     /// Fills of one instant, of which there is at least one, but for their positions.
     fn instant(events: &[Event]) -> Self {
-        let (mut given, mut closes, mut pnl, mut notional) = (0, 0, 0i128, 0i128);
-        for event in events {
-            given += u64::from(event.pnl.is_some());
-            closes += u64::from(event.pnl.is_some_and(|p| p != 0));
-            pnl = pnl.saturating_add(event.pnl.unwrap_or(0));
-            notional = notional.saturating_add(event.notional.unwrap_or(0));
+        let (pnl, chase) = instant(events);
+        Fragment { first: events[0].at, gaps: Gaps::default(), pnl, chase: Some(chase), positions: Positions::Open }
+    }
+
+    /// Followed by the fills of one instant that is later than all here: the same as appending the fragment of it.
+    fn push(&mut self, events: &[Event]) {
+        let (pnl, next) = instant(events);
+        let gap = events[0].at.abs_diff(self.last());
+        self.pnl.append(self.gaps.count > 0, &pnl, false, false);
+        if let Some(chase) = &mut self.chase {
+            chase.append(&next);
         }
-        Fragment {
-            first: events[0].at,
-            gaps: Gaps::default(),
-            pnl: Pnl::instant(given, closes, pnl),
-            chase: Some(Chase::instant(notional, pnl)),
-            positions: Positions::Open,
-        }
+        self.gaps.push(gap);
     }
 
     /// Time of the last event.
@@ -127,6 +127,18 @@ impl Fragment {
         let (positions, carried) = Positions::read(r)?;
         Ok((Fragment { first, gaps, pnl, chase, positions }, carried))
     }
+}
+
+/// What the fills of one instant realised, and what they traded after it.
+fn instant(events: &[Event]) -> (Pnl, Chase) {
+    let (mut given, mut closes, mut pnl, mut notional) = (0, 0, 0i128, 0i128);
+    for event in events {
+        given += u64::from(event.pnl.is_some());
+        closes += u64::from(event.pnl.is_some_and(|p| p != 0));
+        pnl = pnl.saturating_add(event.pnl.unwrap_or(0));
+        notional = notional.saturating_add(event.notional.unwrap_or(0));
+    }
+    (Pnl::instant(given, closes, pnl), Chase::instant(notional, pnl))
 }
 
 /// What is known about the order of an account's trades.
@@ -194,6 +206,33 @@ impl Ordered {
             return Err("open_position");
         }
         Ok(money::ratio(f.aged, f.closed_fifo).ok_or("no_closes")? / MICROSECONDS_PER_HOUR)
+    }
+
+    /// Median age in hours of what is closed, first in first out, weighted by its cost: within the half octave that it lies
+    /// in. Reasons as for the mean.
+    pub fn holding_hours_fifo_median(&self) -> Value {
+        let f = self.positions()?;
+        if f.lots_unknown {
+            return Err("open_position");
+        }
+        Ok(f.ages.median().ok_or("no_closes")? / MICROSECONDS_PER_HOUR)
+    }
+
+    /// Share of the closed basis of perpetuals that was held over a time at which funding is paid. `no_closes`;
+    /// `open_position` as for ages.
+    pub fn funding_share(&self) -> Value {
+        let f = self.positions()?;
+        if f.lots_unknown {
+            return Err("open_position");
+        }
+        money::ratio(f.perpetual_funded, f.perpetual_closed).ok_or("no_closes")
+    }
+
+    /// Share of the time between first and last fill in which a leveraged token was held. `too_few_trades` where there is
+    /// no time between them.
+    pub fn leveraged_token_time(&self) -> Value {
+        let held = self.positions()?.token_held;
+        money::ratio(i128::from(held), i128::from(self.fragment()?.gaps.sum)).ok_or("too_few_trades")
     }
 
     /// Basis still open at the last fill / basis open at first or opened since. `zero_volume`.

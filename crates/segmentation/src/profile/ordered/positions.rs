@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::ordered::ages::Ages;
 use crate::profile::ordered::carried::{Carried, Mark, FLAT, UNKNOWN};
 
 /// Sums over the position-taking of an account, all of them integers: amounts in money units at cost, times in
@@ -20,6 +21,12 @@ pub struct Figures {
     /// Basis closed first in, first out, and the same times its age.
     pub closed_fifo: i128,
     pub aged: i128,
+    pub ages: Ages,
+    /// The same basis of perpetuals alone, and of that what was held over a time of funding.
+    pub perpetual_closed: i128,
+    pub perpetual_funded: i128,
+    /// Microseconds in which a leveraged token was held.
+    pub token_held: u64,
     /// Times that a position went through zero to the other side in one fill.
     pub flips: u64,
     /// Notional of fills that increase a position, and of those of them at a losing price.
@@ -38,7 +45,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    fn amounts(&mut self) -> [&mut i128; 9] {
+    fn amounts(&mut self) -> [&mut i128; 11] {
         [
             &mut self.held,
             &mut self.closed,
@@ -49,10 +56,12 @@ impl Figures {
             &mut self.added_losing,
             &mut self.sold,
             &mut self.sold_opening,
+            &mut self.perpetual_closed,
+            &mut self.perpetual_funded,
         ]
     }
 
-    fn counts(&mut self) -> [&mut u64; 6] {
+    fn counts(&mut self) -> [&mut u64; 7] {
         [
             &mut self.positions,
             &mut self.flips,
@@ -60,6 +69,7 @@ impl Figures {
             &mut self.losses,
             &mut self.paper_gains,
             &mut self.paper_losses,
+            &mut self.token_held,
         ]
     }
 
@@ -68,6 +78,7 @@ impl Figures {
         (self.open, self.positions) = (0, 0);
         self.lots_unknown |= next.lots_unknown;
         self.fills = self.fills.saturating_add(next.fills);
+        self.ages.append(&next.ages);
         for (sum, more) in self.amounts().into_iter().zip(next.amounts()) {
             *sum = sum.saturating_add(*more);
         }
@@ -85,6 +96,7 @@ impl Figures {
         if self.fills > 0 || !flat {
             all.amounts().into_iter().for_each(|v| out.signed(*v));
             all.counts().into_iter().for_each(|v| out.var(*v));
+            all.ages.write(out);
         }
     }
 
@@ -97,6 +109,7 @@ impl Figures {
             for v in all.counts() {
                 *v = r.var()?;
             }
+            all.ages = Ages::read(r)?;
         }
         all.closed_fifo = all.closed_fifo.wrapping_add(all.closed);
         let negative = all.amounts().into_iter().any(|v| *v < 0);
@@ -104,6 +117,7 @@ impl Figures {
             || negative
             || all.added_losing > all.added
             || all.sold_opening > all.sold
+            || all.perpetual_funded > all.perpetual_closed
         {
             return Err(malformed("an amount of positions is out of range"));
         }

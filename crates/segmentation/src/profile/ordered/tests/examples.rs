@@ -69,7 +69,7 @@ fn quantities_that_floating_point_does_not_add_up_close_a_position() {
 #[test]
 fn sales_of_options_that_open_or_increase_a_short_position() {
     let option =
-        |hour, q: f64, n: f64, price| Event { notional: usd(n), price, is_option: true, ..fill(hour, 1, q, 0.0) };
+        |hour, q: f64, n: f64, price| Event { notional: usd(n), price, class: Class::Option, ..fill(hour, 1, q, 0.0) };
     // Opens 100, adds 300 (both short), then buys 6 through zero to 2 long, sells 4: half of 400 USD closes them.
     let events = |p| {
         [
@@ -77,7 +77,7 @@ fn sales_of_options_that_open_or_increase_a_short_position() {
             option(1.0, -3.0, 300.0, p),
             option(2.0, 6.0, 600.0, p),
             option(3.0, -4.0, 400.0, p),
-            Event { is_option: false, ..fill(4.0, 2, -5.0, 1.0) },
+            Event { class: Class::Other, ..fill(4.0, 2, -5.0, 1.0) },
         ]
     };
     let o = folded(&events(None));
@@ -175,7 +175,7 @@ fn gaps_need_eleven_instants() {
 #[test]
 fn a_position_ends_with_its_instrument() {
     let expiring =
-        |hour: f64, quantity: f64| Event { expiry: Some(10 * HOUR), is_option: true, ..fill(hour, 1, quantity, 100.0) };
+        |hour: f64, quantity: f64| Event { expiry: Some(10 * HOUR), class: Class::Option, ..fill(hour, 1, quantity, 100.0) };
     // 200 USD for 10 h, of which nothing is left when another 50 USD are opened.
     let o = folded(&[expiring(0.0, -2.0), fill(30.0, 2, 1.0, 50.0)]);
     close_to(o.holding_hours(), 10.0);

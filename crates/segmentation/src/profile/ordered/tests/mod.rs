@@ -32,8 +32,13 @@ pub fn log_of(events: &[Event]) -> Log<Global> {
     log
 }
 
+/// Folded, from records and from the events themselves.
 pub fn folded(events: &[Event]) -> Ordered {
-    log_of(events).fold()
+    let mut plain = Log::plain(Global, events.len());
+    events.iter().for_each(|e| plain.push(e));
+    let folded = log_of(events).fold();
+    assert_eq!(plain.fold(), folded);
+    folded
 }
 
 pub fn stored(ordered: &Log<Global>) -> Vec<u8> {
@@ -59,7 +64,7 @@ pub fn read(bytes: &[u8]) -> Ordered {
     log.fold()
 }
 
-pub fn values(o: &Ordered) -> [Value; 11] {
+pub fn values(o: &Ordered) -> [Value; 14] {
     [
         o.burstiness(),
         o.memory(),
@@ -72,6 +77,9 @@ pub fn values(o: &Ordered) -> [Value; 11] {
         o.disposition(),
         o.loss_chasing(),
         o.pnl_drawdown_usd(),
+        o.funding_share(),
+        o.leveraged_token_time(),
+        o.holding_hours_fifo_median(),
     ]
 }
 

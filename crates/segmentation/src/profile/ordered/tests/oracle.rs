@@ -19,10 +19,18 @@ impl Trade {
         Event {
             at: self.second * 1_000_000,
             pnl: usd(self.pnl),
-            is_option: self.option,
+            class: self.class(),
             price: self.option.then_some(self.price),
             expiry: self.expiry.map(|second| second * 1_000_000),
             ..fill(0.0, self.instrument, self.units as f64, self.price)
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self.instrument % 4 {
+            1 => Class::Perpetual,
+            3 => Class::LeveragedToken,
+            _ => Class::Option,
         }
     }
 
@@ -31,16 +39,19 @@ impl Trade {
     }
 }
 
+/// Five minutes before the first time of funding.
+const START: i64 = 8 * 3600 - 300;
+
 /// A random history with distinct times; with `flat` it is cut into parts that each end with no position.
 pub fn history(random: &mut Random, trades: usize, instruments: u64, flat_every: Option<usize>) -> Vec<Trade> {
     let mut held: BTreeMap<u64, i64> = BTreeMap::new();
     let mut all: Vec<Trade> = Vec::new();
-    let mut second = 0;
+    let mut second = START;
     let mut push = |all: &mut Vec<Trade>, random: &mut Random, instrument: u64, units: i64| {
         second += 1 + random.below(20) as i64;
         let price = 90.0 + random.below(20) as f64;
         let pnl = if random.below(3) == 0 { random.below(21) as f64 - 10.0 } else { 0.0 };
-        let expiry = [None, Some(150), Some(400), None][instrument as usize % 4];
+        let expiry = [None, Some(START + 150), Some(START + 400), None][instrument as usize % 4];
         all.push(Trade { second, instrument, units, price, option: instrument & 1 == 0, pnl, expiry });
     };
     for i in 1..=trades {
@@ -65,6 +76,7 @@ struct Position {
     basis: f64,
     last_price: f64,
     expiry: Option<i64>,
+    token: bool,
 }
 
 impl Position {
@@ -79,11 +91,14 @@ impl Position {
     }
 }
 
-pub fn oracle(trades: &[Trade]) -> [f64; 9] {
+/// The last one is the exact median.
+pub fn oracle(trades: &[Trade]) -> [f64; 12] {
     let mut positions: BTreeMap<u64, Position> = BTreeMap::new();
     let (mut held, mut closed, mut aged, mut closed_fifo, mut flips) = (0.0, 0.0, 0.0, 0.0, 0.0);
     let (mut added, mut losing, mut sold, mut opened) = (0.0, 0.0, 0.0, 0.0);
     let (mut rg, mut rl, mut pg, mut pl) = (0.0, 0.0, 0.0, 0.0);
+    let (mut perpetual, mut funded, mut with_token) = (0.0, 0.0, 0.0);
+    let mut ages: Vec<(i64, f64)> = Vec::new();
     let mut ratios: [Vec<f64>; 2] = Default::default();
     let mut cumulated = vec![0.0f64];
     let mut next = trades.iter().enumerate().peekable();
@@ -93,8 +108,10 @@ pub fn oracle(trades: &[Trade]) -> [f64; 9] {
             for (since, cost) in p.lots.drain(..) {
                 closed_fifo += cost;
                 aged += cost * (second - 1 - since) as f64;
+                ages.push((second - 1 - since, cost));
             }
         }
+        with_token += f64::from(positions.values().any(|p| p.token && !p.lots.is_empty()));
         held += positions.values().map(|p| p.basis).sum::<f64>();
         let Some((i, t)) = next.next_if(|(_, t)| t.second == second) else { continue };
         cumulated.push(cumulated[i] + t.pnl);
@@ -128,6 +145,11 @@ pub fn oracle(trades: &[Trade]) -> [f64; 9] {
             for (since, cost) in p.lots.drain(..closing) {
                 closed_fifo += cost;
                 aged += cost * (second - since) as f64;
+                ages.push((second - since, cost));
+                if t.class() == Class::Perpetual {
+                    perpetual += cost;
+                    funded += if (since + 1..=second).any(|s| s % (8 * 3600) == 0) { cost } else { 0.0 };
+                }
             }
             opening -= closing;
             if opening > 0 {
@@ -145,6 +167,7 @@ pub fn oracle(trades: &[Trade]) -> [f64; 9] {
         if opening > 0 {
             p.long = buy;
             p.expiry = t.expiry;
+            p.token = t.class() == Class::LeveragedToken;
             p.basis += opening as f64 * t.price;
             p.lots.extend(std::iter::repeat_n((second, t.price), opening));
         }
@@ -156,6 +179,12 @@ pub fn oracle(trades: &[Trade]) -> [f64; 9] {
     }
     let open: f64 = positions.values().map(|p| p.basis).sum();
     let mean = |v: &Vec<f64>| v.iter().sum::<f64>() / v.len() as f64;
+    ages.sort_unstable_by_key(|a| a.0);
+    let mut below = 0.0;
+    let median = ages.iter().find(|(_, cost)| {
+        below += cost;
+        2.0 * below >= closed_fifo
+    });
     let mut fall = 0.0f64;
     for i in 0..cumulated.len() {
         for j in i..cumulated.len() {
@@ -172,6 +201,9 @@ pub fn oracle(trades: &[Trade]) -> [f64; 9] {
         rg / (rg + pg) - rl / (rl + pl),
         mean(&ratios[0]) - mean(&ratios[1]),
         fall,
+        funded / perpetual,
+        with_token / (trades[trades.len() - 1].second - trades[0].second) as f64,
+        median.map_or(f64::NAN, |m| m.0 as f64 / 3600.0),
     ]
 }
 
@@ -185,10 +217,23 @@ fn figures_agree_with_the_oracle() {
         if round % 2 == 0 {
             random.shuffle(&mut events);
         }
-        let got = values(&folded(&events));
-        for (i, (got, want)) in got[2..].iter().zip(oracle(&trades)).enumerate() {
-            let got = got.unwrap();
-            assert!((got - want).abs() <= 1e-9 * (1.0 + want.abs()), "round {round}, figure {i}: {got}, not {want}");
+        agrees(&folded(&events), &trades);
+    }
+}
+
+/// What is folded from trades is what the oracle says of them.
+pub fn agrees(folded: &Ordered, trades: &[Trade]) {
+    let want = oracle(trades);
+    let got = values(folded);
+    for (i, (got, want)) in got[2..].iter().zip(want).enumerate() {
+        match got {
+            // Nothing was closed.
+            Err(reason) => assert!(want.is_nan() && *reason == "no_closes", "figure {i}: {reason}, not {want}"),
+            // The median, from half octaves.
+            Ok(got) if i == 11 => {
+                assert!((got / want).ln().abs() <= 2f64.sqrt().ln(), "median: {got}, not {want}")
+            }
+            Ok(got) => assert!((got - want).abs() <= 1e-9 * (1.0 + want.abs()), "figure {i}: {got}, not {want}"),
         }
     }
 }
