@@ -686,6 +686,11 @@ CREATE FUNCTION segmentation.score(features float8[], model segmentation.model) 
 COMMENT ON FUNCTION segmentation.score(float8[], segmentation.model) IS
   'Position of the segment in the model (from 1) and its id (NULL for noise), the distance, the margin (of k-means (d2 - d1) / d2; NULL with one segment), 1 where too many features are missing, and 1 for an outlier.';
 
+CREATE FUNCTION segmentation.moved_price(price float8, earlier float8, later float8) RETURNS float8
+  AS 'MODULE_PATHNAME', 'segmentation_moved_price' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segmentation.moved_price(float8, float8, float8) IS
+  'A price as another one was moved: price × later / earlier. NULL where that is no finite number.';
+
 CREATE FUNCTION segmentation.standardised_return(price float8, before float8, deviation float8, days float8) RETURNS float8
   AS 'MODULE_PATHNAME', 'segmentation_standardised_return' LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segmentation.standardised_return(float8, float8, float8, float8) IS

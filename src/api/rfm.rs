@@ -161,7 +161,7 @@ fn churn_labels(call: &Call) -> Result<()> {
          ORDER BY s.account COLLATE pg_catalog.\"C\"",
         account = pass.account(&definition)?,
         at = pass.executed_at(&definition)?,
-        table = source.quoted(),
+        table = crate::api::sources::copies::once(&pass, &source)?,
         since = format_args!("pg_catalog.timezone('UTC', ({low})::timestamp)"),
         text = crate::api::columns::as_text("a", "account", definition.key_type),
     );

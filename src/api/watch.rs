@@ -231,6 +231,8 @@ fn update(name: &str, relation: pg_sys::Oid) -> Result<Option<Stray>> {
     check_owner_reads(&segments, &inserted)?;
     check_owner_reads_sources(&segments, &sources)?;
     let pass = Pass::new(&definition, &sources, &inserted)?;
+    // A key may have been dropped since.
+    copies::check_watchable(&pass, &definition.source()?)?;
     let _owner = ActAs::role(segments.owner);
     // First the lock that a running fit holds off, then the model: the one that is active once the fit has ended.
     spi::run(&format!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", segments.quoted()), &[])?;

@@ -29,8 +29,9 @@ struct Entry {
 struct Queue {
     entries: [Entry; ROWS],
     next: usize,
-    /// The context that was given a callback last.
+    /// The context that was given a callback last, and the aggregate's own that it is below.
     watched: pg_sys::MemoryContext,
+    aggregate: pg_sys::MemoryContext,
 }
 
 struct Backend(UnsafeCell<Queue>);
@@ -38,9 +39,10 @@ struct Backend(UnsafeCell<Queue>);
 // SAFETY: a backend has one thread that calls PostgreSQL's functions, and only that one comes here.
 unsafe impl Sync for Backend {}
 
+const NONE: pg_sys::MemoryContext = std::ptr::null_mut();
 const FREE: Entry = Entry { state: std::ptr::null_mut(), length: 0, record: [0; RECORD_ROOM] };
 static QUEUE: Backend =
-    Backend(UnsafeCell::new(Queue { entries: [FREE; ROWS], next: 0, watched: std::ptr::null_mut() }));
+    Backend(UnsafeCell::new(Queue { entries: [FREE; ROWS], next: 0, watched: NONE, aggregate: NONE }));
 
 /// Adds the record of a fill to the state of the first argument, made if there is none; answers the datum to return for it.
 pub fn push(call: &Call, record: &[u8]) -> Result<Raw> {
@@ -102,8 +104,15 @@ fn deliver(i: usize) -> Result<()> {
     }
 }
 
-/// Has the entries of a context's states taken out before the context goes. For a context that gets a state.
-pub fn forget_with(context: pg_sys::MemoryContext) {
+/// What was last asked for below this context, where it is still there.
+pub fn stores_below(aggregate: pg_sys::MemoryContext) -> Option<pg_sys::MemoryContext> {
+    // SAFETY: the reference ends at once; what it reads is taken back by `forget`.
+    let queue = unsafe { &*QUEUE.0.get() };
+    (queue.aggregate == aggregate && !queue.watched.is_null()).then_some(queue.watched)
+}
+
+/// Has the entries of a context's states taken out before the context goes. For a context below an aggregate's that gets a state.
+pub fn forget_with(context: pg_sys::MemoryContext, aggregate: pg_sys::MemoryContext) {
     // SAFETY: the callback record lives in the context whose end it is called at.
     unsafe {
         if (*QUEUE.0.get()).watched == context {
@@ -118,6 +127,7 @@ pub fn forget_with(context: pg_sys::MemoryContext) {
         });
         pg_sys::MemoryContextRegisterResetCallback(context, callback);
         (*QUEUE.0.get()).watched = context;
+        (*QUEUE.0.get()).aggregate = aggregate;
     }
 }
 
@@ -128,7 +138,7 @@ unsafe extern "C-unwind" fn forget(context: *mut std::ffi::c_void) {
     unsafe {
         let queue = &mut *QUEUE.0.get();
         if queue.watched == context.cast() {
-            queue.watched = std::ptr::null_mut();
+            (queue.watched, queue.aggregate) = (NONE, NONE);
         }
         for entry in &mut queue.entries {
             if let Some(Working::State(state)) = entry.state.as_ref() {

@@ -24,6 +24,10 @@ const _: () = assert!(size_of::<Working>() <= 128, "palloc would round the block
 /// and goes with it.
 fn stores(context: pg_sys::MemoryContext) -> pg_sys::MemoryContext {
     const NAME: &std::ffi::CStr = c"pg_segmentation states";
+    // Another aggregate beside ours may have a child for each of its groups.
+    if let Some(stores) = queue::stores_below(context) {
+        return stores;
+    }
     // SAFETY: a live context, whose children are a list that ends with null; the name is never freed.
     unsafe {
         let mut child = (*context).firstchild;
@@ -79,7 +83,7 @@ pub(super) fn place_of(call: &Call) -> Result<*mut Working> {
     }
     let context = call.aggregate_context()?;
     let stores = stores(context);
-    queue::forget_with(stores);
+    queue::forget_with(stores, context);
     // SAFETY: the stores go with the context that the state lives in.
     Ok(unsafe { place(context, Working::State(State::new(PgAlloc::new(stores)))) })
 }

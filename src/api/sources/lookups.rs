@@ -11,6 +11,7 @@ use pgrx::pg_sys;
 use segmentation::flow::trend;
 
 sql_function!("segmentation_standardised_return", 4, standardised_return);
+sql_function!("segmentation_moved_price", 3, moved_price);
 
 /// What a row of prices or quotes is found by, besides its time.
 pub struct Key<'a> {
@@ -122,4 +123,10 @@ fn standardised_return(call: &Call) -> Result<Option<f64>> {
         return Ok(None);
     };
     Ok(trend::standardised_return(price, before, deviation, days))
+}
+
+/// A price, moved as another one was from `now` to `later`.
+fn moved_price(call: &Call) -> Result<Option<f64>> {
+    let (Some(price), Some(now), Some(later)) = (call.f64(0), call.f64(1), call.f64(2)) else { return Ok(None) };
+    Ok(Some(price * (later / now)).filter(|moved| moved.is_finite()))
 }

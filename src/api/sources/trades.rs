@@ -85,12 +85,7 @@ const MIDS: [(&str, &str, &str); 6] = [
 ];
 
 /// The same of the volatility of the instrument quoted, and of the price of the underlying: what an option's markouts look at.
-const BESIDE_MIDS: [(&str, &str, &str); 4] = [
-    ("implied_volatility", "implied_volatility_1m", "60 seconds"),
-    ("implied_volatility", "implied_volatility_5m", "300 seconds"),
-    ("underlying_price", "underlying_price_1m", "60 seconds"),
-    ("underlying_price", "underlying_price_5m", "300 seconds"),
-];
+const VOLATILITIES: [(&str, &str); 2] = [("implied_volatility_1m", "60 seconds"), ("implied_volatility_5m", "300 seconds")];
 const LATER_PRICES: [(&str, &str); 2] = [("underlying_price_1m", "60 seconds"), ("underlying_price_5m", "300 seconds")];
 const LATER_AGE: &str = "60 seconds";
 
@@ -159,6 +154,11 @@ impl Pass {
 
     pub(super) fn mapped(&self, input: &str) -> Option<(&str, pg_sys::Oid)> {
         self.mapped.iter().find(|(i, _, _)| i == input).map(|(_, column, oid)| (column.as_str(), *oid))
+    }
+
+    /// Every mapped input with its column and the column's type.
+    pub(super) fn all_mapped(&self) -> impl Iterator<Item = &(String, String, pg_sys::Oid)> {
+        self.mapped.iter()
     }
 
     /// The numeric overload reads digits; it is the one to call when no amount would have to be converted to it.
@@ -246,10 +246,12 @@ impl Pass {
             joined.extend(returns(prices, &mut from)?);
         }
         if let (Some(opened), Quotes::Before(instant)) = (&self.quotes, quotes) {
-            joined.extend(self.mids(opened, instant, &mut from)?);
+            let spot = self.argument("underlying_price", &joined, reference);
+            joined.extend(self.mids(opened, instant, &spot, &mut from)?);
         }
         if let (Some(prices), Quotes::Before(instant)) = (&self.prices, quotes) {
-            joined.extend(later_prices(prices, instant, &mut from)?);
+            let spot = self.argument("underlying_price", &joined, reference);
+            joined.extend(later_prices(prices, instant, &spot, &mut from)?);
         }
         // All arguments by place, each of its exact type: an overload that somebody else made cannot fit as well.
         let amount_type = if self.numeric() { "numeric" } else { "float8" };
@@ -315,7 +317,13 @@ impl Pass {
         Some(format!("{} = {}", text(account, a), text(counterparty, b)))
     }
 
-    fn mids(&self, opened: &Opened, instant: Option<&str>, from: &mut String) -> Result<Vec<(&'static str, String)>> {
+    fn mids(
+        &self,
+        opened: &Opened,
+        instant: Option<&str>,
+        spot: &str,
+        from: &mut String,
+    ) -> Result<Vec<(&'static str, String)>> {
         let Some((column, type_oid)) = self.mapped("instrument") else { return Ok(Vec::new()) };
         let native = format!("t.{}", quote(column));
         let key = Key { native: &native, type_oid, text: self.instrument.as_deref().unwrap_or("NULL") };
@@ -329,13 +337,24 @@ impl Pass {
             *from += &format!(" LEFT JOIN LATERAL ({mid}) q_{input} ON true");
             joined.push((input, format!("q_{input}.value")));
         }
-        for (column, input, after) in BESIDE_MIDS {
-            if opened.sql("r", column).is_some() {
-                let (to, oldest) = moment(after);
-                let condition = format!("{to} < {until}");
-                let found = last_of(Sought::Other(column), opened, "instrument", &key, &oldest, &to, &condition)?;
-                *from += &format!(" LEFT JOIN LATERAL ({found}) q_{input} ON true");
+        let mut beside = |column, alias: &str, after| -> Result<()> {
+            let (to, oldest) = moment(after);
+            let condition = format!("{to} < {until}");
+            let found = last_of(Sought::Other(column), opened, "instrument", &key, &oldest, &to, &condition)?;
+            *from += &format!(" LEFT JOIN LATERAL ({found}) {alias} ON true");
+            Ok(())
+        };
+        if opened.sql("r", "implied_volatility").is_some() {
+            for (input, after) in VOLATILITIES {
+                beside("implied_volatility", &format!("q_{input}"), after)?;
                 joined.push((input, format!("q_{input}.value")));
+            }
+        }
+        if opened.sql("r", "underlying_price").is_some() {
+            beside("underlying_price", "q_spot", "0 seconds")?;
+            for (input, after) in LATER_PRICES {
+                beside("underlying_price", &format!("q_{input}"), after)?;
+                joined.push((input, moved(spot, "q_spot", &format!("q_{input}"))));
             }
         }
         Ok(joined)
@@ -355,20 +374,32 @@ fn moment(after: &str) -> (String, String) {
     (to, oldest)
 }
 
+/// The trade's price of the underlying, moved as another source has it moved since: sources may differ in what they call the
+/// price, and in how old it is.
+fn moved(spot: &str, now: &str, later: &str) -> String {
+    format!("segmentation.moved_price(({spot})::float8, {now}.value, {later}.value)")
+}
+
 /// The price of the underlying some time after the trade.
 fn later_prices(
     prices: &Opened,
     instant: Option<&str>,
+    spot: &str,
     from: &mut String,
 ) -> Result<Vec<(&'static str, String)>> {
     let key = Key { native: "x.underlying", type_oid: pg_sys::TEXTOID, text: "x.underlying" };
     let until = until(instant);
-    let mut joined = Vec::new();
-    for (input, after) in LATER_PRICES {
+    let mut at = |alias: &str, after| -> Result<()> {
         let (to, oldest) = moment(after);
         let price = last(prices, "underlying", &key, &oldest, &to, &format!("{to} < {until}"))?;
-        *from += &format!(" LEFT JOIN LATERAL ({price}) p_{input} ON true");
-        joined.push((input, format!("p_{input}.value")));
+        *from += &format!(" LEFT JOIN LATERAL ({price}) {alias} ON true");
+        Ok(())
+    };
+    at("p_spot", "0 seconds")?;
+    let mut joined = Vec::new();
+    for (input, after) in LATER_PRICES {
+        at(&format!("p_{input}"), after)?;
+        joined.push((input, moved(spot, "p_spot", &format!("p_{input}"))));
     }
     Ok(joined)
 }

@@ -44,11 +44,14 @@ CREATE INDEX ON src_beside (instrument, quoted_at);
 CREATE FUNCTION src_iv_at(i text, t timestamptz, h interval) RETURNS float8 LANGUAGE sql STABLE AS $$
   SELECT iv FROM src_beside WHERE instrument = i AND quoted_at BETWEEN t + h - interval '1 min' AND t + h AND iv > 0
      AND t + h < (date_trunc('day', t AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC' ORDER BY quoted_at DESC LIMIT 1 $$;
-CREATE FUNCTION src_spot_at(i text, u text, t timestamptz, h interval) RETURNS float8 LANGUAGE sql STABLE AS $$
-  SELECT value FROM (
-    (SELECT 1 AS place, spot AS value FROM src_beside WHERE instrument = i AND quoted_at BETWEEN t + h - interval '1 min' AND t + h AND spot > 0 ORDER BY quoted_at DESC LIMIT 1)
-    UNION ALL (SELECT 2, price FROM src_prices WHERE underlying = u AND at BETWEEN t + h - interval '1 min' AND t + h ORDER BY at DESC LIMIT 1)) AS found
-  WHERE t + h < (date_trunc('day', t AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC' ORDER BY place LIMIT 1 $$;
+-- How the underlying moved: by the quotes, where they tell it at both ends, else by the index.
+CREATE FUNCTION src_spot_at(i text, t timestamptz) RETURNS float8 LANGUAGE sql STABLE AS $$
+  SELECT spot FROM src_beside WHERE instrument = i AND quoted_at BETWEEN t - interval '1 min' AND t AND spot > 0 ORDER BY quoted_at DESC LIMIT 1 $$;
+CREATE FUNCTION src_index_at(u text, t timestamptz) RETURNS float8 LANGUAGE sql STABLE AS $$
+  SELECT price FROM src_prices WHERE underlying = u AND at BETWEEN t - interval '1 min' AND t ORDER BY at DESC LIMIT 1 $$;
+CREATE FUNCTION src_moved(i text, u text, t timestamptz, h interval) RETURNS float8 LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN t + h < (date_trunc('day', t AT TIME ZONE 'UTC') + interval '1 day') AT TIME ZONE 'UTC'
+    THEN coalesce(src_spot_at(i, t + h) / src_spot_at(i, t), src_index_at(u, t + h) / src_index_at(u, t)) END $$;
 CREATE FUNCTION src_price_at(u text, t timestamptz) RETURNS float8 LANGUAGE sql STABLE AS $$
   SELECT price FROM src_prices WHERE underlying = u AND at BETWEEN t - interval '1 hour' AND t ORDER BY at DESC LIMIT 1 $$;
 CREATE TABLE src_close AS SELECT DISTINCT ON (underlying, (at AT TIME ZONE 'UTC')::date) underlying, (at AT TIME ZONE 'UTC')::date AS day, price FROM src_prices ORDER BY 1, 2, at DESC;
@@ -66,7 +69,7 @@ CREATE TABLE src_values AS
            mid_1m => src_mid_at(t.instrument, executed_at, '1 min', '1 min'), mid_5m => src_mid_at(t.instrument, executed_at, '5 min', '1 min'), mid_1h => src_mid_at(t.instrument, executed_at, '1 h', '1 min'),
            underlying_return_1h => src_z(i.underlying, executed_at, '1 h', 1 / 24.0), underlying_return_1d => src_z(i.underlying, executed_at, '24 h', 1), underlying_return_7d => src_z(i.underlying, executed_at, '168 h', 7),
            implied_volatility_1m => src_iv_at(t.instrument, executed_at, '1 min'), implied_volatility_5m => src_iv_at(t.instrument, executed_at, '5 min'),
-           underlying_price_1m => src_spot_at(t.instrument, i.underlying, executed_at, '1 min'), underlying_price_5m => src_spot_at(t.instrument, i.underlying, executed_at, '5 min')) AS v
+           underlying_price_1m => src_price_at(i.underlying, executed_at) * src_moved(t.instrument, i.underlying, executed_at, '1 min'), underlying_price_5m => src_price_at(i.underlying, executed_at) * src_moved(t.instrument, i.underlying, executed_at, '5 min')) AS v
   FROM src_trades AS t LEFT JOIN src_instruments AS i USING (instrument)
   LEFT JOIN src_tokens AS k ON k.symbol = t.instrument AND k.valid @> (executed_at AT TIME ZONE 'UTC')::date;
 CREATE TABLE src_expected AS
@@ -245,5 +248,5 @@ SELECT drop_segmentation(name) FROM unnest(ARRAY['src', 'small', 'odd', 'chosen'
 SELECT 'no source is left' AS test, count(*) = 0 AS ok FROM segmentation.sources;
 DROP TABLE src_sim, src_trades, src_instruments, src_tokens, src_prices, src_snapshots, src_report, src_mid, src_beside, src_close, src_return, src_values, src_expected, src_watched, src_small, src_small_instruments, src_small_tokens,
   src_odd, src_odd_prices, src_odd_quotes, src_odd_snapshots, src_full, src_lost, src_lost_values;
-DROP FUNCTION src_positions, src_mid_at, src_iv_at, src_spot_at, src_price_at, src_sd, src_z;
+DROP FUNCTION src_positions, src_mid_at, src_iv_at, src_moved, src_spot_at, src_index_at, src_price_at, src_sd, src_z;
 DROP TYPE src_symbol;

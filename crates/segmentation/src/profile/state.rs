@@ -147,13 +147,14 @@ impl<A: Allocator + Clone> State<A> {
     pub(super) fn sum_up(&mut self) -> &mut Dense<A> {
         self.fills = 0;
         self.has_sums = true;
-        let records = self.waiting.records().into_owned();
-        self.waiting.clear();
-        let none = Openings::new(self.waiting.allocator().clone());
-        let said = std::mem::replace(&mut self.rest().openings, none);
+        let alloc = self.waiting.allocator().clone();
+        let mut waiting = std::mem::replace(&mut self.waiting, Waiting::new(alloc.clone()));
+        let said = std::mem::replace(&mut self.rest().openings, Openings::new(alloc));
         let dense = self.sums_mut();
         dense.log.openings.add_all(&said);
-        for_each_fill(&records, |fill| dense.add(fill));
+        waiting.for_each(|fill| dense.add(fill));
+        waiting.clear();
+        self.waiting = waiting;
         self.sums_mut()
     }
 
@@ -193,7 +194,7 @@ impl<A: Allocator + Clone> State<A> {
         if let Some(said) = self.waiting_openings() {
             made.log.openings.add_all(said);
         }
-        for_each_fill(&self.waiting.records(), |fill| {
+        self.waiting.for_each(|fill| {
             if wanted(fill) {
                 made.add(fill);
             }

@@ -208,9 +208,12 @@ pub struct Sums {
     pub largest: i128,
 }
 
-/// The nearest unit of an amount that is no trade's but a figure's; huge ones saturate.
+/// Largest size of one amount, beyond any money of a trade: 2^28 of them add up.
+const LARGEST: i128 = 1 << 98;
+
+/// The nearest unit of an amount that is no trade's but a figure's; huge ones saturate, NaN is 0.
 pub fn units(usd: f64) -> i128 {
-    money::from_usd(usd).unwrap_or_else(|| libm::rint(usd * money::UNITS) as i128)
+    money::from_usd(usd).unwrap_or_else(|| (libm::rint(usd * money::UNITS) as i128).clamp(-LARGEST, LARGEST))
 }
 
 impl Sums {
@@ -267,7 +270,7 @@ impl Sums {
     }
 
     fn pay_at(&mut self, what: usize, amount: i128) {
-        // A sum of trades cannot come near 2^127; one forged in the binary form may be anything, but must not panic.
+        // A sum of 2^28 trades stays below 2^127; one forged in the binary form may be anything, but must not panic.
         self.money[what] = self.money[what].wrapping_add(amount);
     }
 
@@ -376,3 +379,19 @@ fn read_map(len: usize, r: &mut Reader) -> Result<u128> {
 }
 
 const _: () = assert!(MONEY < 128 && COUNTS + HOURS + WEEKDAYS < 128, "a map holds 128 entries");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn huge_figures_add_up_and_do_not_turn_round() {
+        let mut sums = Sums::new();
+        for n in 1..=1000i128 {
+            sums.weigh(Money::Leverage, Money::LeverageVolume, 1, 1e300);
+            assert_eq!(sums.money(Money::Leverage), n * LARGEST);
+        }
+        assert_eq!((units(f64::NAN), units(-1e300), units(f64::INFINITY)), (0, -LARGEST, LARGEST));
+        assert!(money::from_usd(money::LIMIT_USD).unwrap() < LARGEST);
+    }
+}

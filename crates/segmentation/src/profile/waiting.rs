@@ -1,5 +1,7 @@
 //! Records of fills that are not in the sums yet, in the order they came.
 
+use crate::profile::fill::Fill;
+use crate::profile::record::{size_of_record, RECORD_ROOM};
 use allocator_api2::alloc::Allocator;
 use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec;
@@ -7,7 +9,7 @@ use std::borrow::Cow;
 
 /// Bytes of the chunks, the last one for all that follow: powers of two, since PostgreSQL takes a power of two whatever it is
 /// asked for, and slowly larger ones, since most accounts have few fills.
-const CHUNKS: [usize; 8] = [512, 512, 512, 1024, 1024, 2048, 2048, 4096];
+const CHUNKS: [usize; 9] = [512, 512, 512, 512, 1024, 1024, 2048, 2048, 4096];
 
 /// Bytes in chunks, never moved once they are written. A record may go over from one chunk to the next.
 ///
@@ -90,6 +92,40 @@ impl<A: Allocator + Clone> Waiting<A> {
         }
     }
 
+    /// Hands each fill to `visit`, in the order they came, where its record lies: only those that go over from one chunk to the next
+    /// are put together first. The records are our own, so a fault ends the loop rather than becoming an error.
+    pub fn for_each(&self, mut visit: impl FnMut(&Fill)) {
+        let mut fill = Fill::default();
+        // The beginning of a record that goes on in the next chunk, and room for the rest.
+        let (mut whole, mut begun) = ([0u8; 2 * RECORD_ROOM], 0);
+        let last = &self.current[..self.used as usize];
+        for chunk in self.full.iter().map(|chunk| &chunk[..]).chain([last]) {
+            let mut at = 0;
+            if begun > 0 {
+                let more = chunk.len().min(RECORD_ROOM);
+                whole[begun..begun + more].copy_from_slice(&chunk[..more]);
+                let length = fill.read_own(&whole[..begun + more]);
+                if length > begun + more {
+                    debug_assert!(false, "a record of {length} bytes of which there are {}", begun + more);
+                    return;
+                }
+                visit(&fill);
+                (at, begun) = (length - begun, 0);
+            }
+            while at < chunk.len() {
+                let rest = &chunk[at..];
+                if rest.len() < RECORD_ROOM && size_of_record(rest) > rest.len() {
+                    begun = rest.len();
+                    whole[..begun].copy_from_slice(rest);
+                    break;
+                }
+                at += fill.read_own(rest);
+                visit(&fill);
+            }
+        }
+        debug_assert!(begun == 0, "a record that does not end");
+    }
+
     /// All records, one after the other.
     pub fn records(&self) -> Cow<'_, [u8]> {
         let last = &self.current[..self.used as usize];
@@ -113,6 +149,26 @@ impl<A: Allocator + Clone> Waiting<A> {
 mod tests {
     use super::*;
     use allocator_api2::alloc::Global;
+
+    #[test]
+    fn fills_are_read_where_they_lie() {
+        let mut waiting = Waiting::new(Global);
+        let (mut want, mut got) = (std::vec::Vec::new(), std::vec::Vec::new());
+        for i in 0..600u32 {
+            // Records of every length there is, so that each boundary is met by every part of one.
+            let mut fill = Fill { at: i64::from(i), present: i.wrapping_mul(0x9E37_79B9), ..Fill::default() };
+            fill.nums.iter_mut().enumerate().for_each(|(k, v)| *v = f64::from(i) * if k % 2 == 0 { 0.1 } else { 1.0 });
+            let mut record = std::vec::Vec::new();
+            fill.write(&mut record);
+            waiting.push(&record);
+            want.extend(record);
+            got.clear();
+            waiting.for_each(|fill| fill.write(&mut got));
+            assert_eq!(got, want, "{i}");
+        }
+        waiting.clear();
+        waiting.for_each(|_| panic!("there is none"));
+    }
 
     #[test]
     fn records_come_back_in_order_whatever_chunks_they_lie_in() {

@@ -1,18 +1,19 @@
 //! How old what is closed was, by basis: a histogram in half octaves of time, for a median.
 //!
 //! Bin 0 is below a second; bin 1 + h begins at 2^(h/2) seconds, and the last one, from 2^25 seconds (388 days) on, has no end.
-//! Each close counts with its basis in whole cents, so that sums do not depend on where a history is cut.
+//! Each close counts with its basis in whole units of 1e-4 USD, so that sums do not depend on where a history is cut.
 
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
 
 const BINS: usize = 52;
 const SECOND: u64 = 1_000_000;
-const UNITS_A_CENT: i128 = 10_000_000;
+/// Units of money in 1e-4 USD.
+const UNIT: i128 = 100_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ages {
-    /// Cents by bin.
+    /// Basis by bin, in 1e-4 USD.
     bins: [u64; BINS],
 }
 
@@ -40,9 +41,9 @@ fn begins(bin: usize) -> f64 {
 impl Ages {
     /// Adds basis (money units, not below 0) of an age in microseconds.
     pub fn add(&mut self, age: u64, basis: i128) {
-        let cents = u64::try_from((basis + UNITS_A_CENT / 2) / UNITS_A_CENT).unwrap_or(u64::MAX);
+        let units = u64::try_from((basis + UNIT / 2) / UNIT).unwrap_or(u64::MAX);
         let slot = &mut self.bins[bin(age)];
-        *slot = slot.saturating_add(cents);
+        *slot = slot.saturating_add(units);
     }
 
     pub fn append(&mut self, next: &Ages) {
@@ -54,13 +55,13 @@ impl Ages {
     pub fn median(&self) -> Option<f64> {
         let half = self.bins.iter().map(|&n| n as f64).sum::<f64>() / 2.0;
         let mut below = 0.0;
-        for (bin, cents) in self.bins.iter().enumerate().filter(|(_, &n)| n > 0) {
-            let cents = *cents as f64;
-            if below + cents < half {
-                below += cents;
+        for (bin, &n) in self.bins.iter().enumerate().filter(|(_, &n)| n > 0) {
+            let n = n as f64;
+            if below + n < half {
+                below += n;
                 continue;
             }
-            let (low, within) = (begins(bin), (half - below) / cents);
+            let (low, within) = (begins(bin), (half - below) / n);
             return Some(match bin {
                 0 => within * SECOND as f64,
                 _ if bin == BINS - 1 => low,
@@ -120,7 +121,7 @@ mod tests {
         assert_eq!(ages.median(), None);
         // 3 USD for 100 s, 5 USD for 1,000 s, 2 USD for a day: the median is 1,000 s.
         for (seconds, usd) in [(100, 3), (1000, 5), (86_400, 2)] {
-            ages.add(seconds * SECOND, usd * 100 * UNITS_A_CENT);
+            ages.add(seconds * SECOND, usd * 10_000 * UNIT);
         }
         let median = ages.median().unwrap();
         assert_eq!(bin(median as u64), bin(1000 * SECOND));

@@ -85,11 +85,8 @@ impl<'a, A: Allocator + Clone> Folding<'a, A> {
         Folding { log, fragments, claims, whole: None, course: Course::Start(None), overlap: false }
     }
 
-    /// Adds the events of one instant, which come after all those before.
-    pub fn instant(&mut self, events: &mut [Event]) {
-        if events.len() > 1 {
-            events.sort_unstable_by_key(Event::order);
-        }
+    /// Adds the events of one instant, in their order, which come after all those before.
+    pub fn instant(&mut self, events: &[Event]) {
         let at = events[0].at;
         while let Some((kept, rest)) = self.fragments.split_first().filter(|(k, _)| k.fragment.ends() < (at, at)) {
             self.fragments = rest;

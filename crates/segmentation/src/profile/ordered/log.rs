@@ -160,16 +160,23 @@ impl<A: Allocator + Clone> Log<A> {
         fragments.sort_unstable_by_key(|kept| kept.fragment.ends());
         let claims = self.openings.in_order();
         let mut folding = Folding::new(self, &fragments, &claims);
-        let mut instant = Vec::new_in(self.records.allocator().clone());
-        self.for_each_in_order(|event| {
-            if instant.first().is_some_and(|first: &Event| first.at != event.at) {
-                folding.instant(&mut instant);
-                instant.clear();
+        match &self.plain {
+            Some(plain) if self.in_order => {
+                plain.chunk_by(|a, b| a.at == b.at).for_each(|events| put_in_order(events, &mut folding));
             }
-            instant.push(event);
-        });
-        if !instant.is_empty() {
-            folding.instant(&mut instant);
+            _ => {
+                let mut instant = Vec::new_in(self.records.allocator().clone());
+                self.for_each_in_order(|event| {
+                    if instant.first().is_some_and(|first: &Event| first.at != event.at) {
+                        put_in_order(&instant, &mut folding);
+                        instant.clear();
+                    }
+                    instant.push(event);
+                });
+                if !instant.is_empty() {
+                    put_in_order(&instant, &mut folding);
+                }
+            }
         }
         let (ordered, closing) = folding.end();
         read(&ordered, &closing)
@@ -178,9 +185,6 @@ impl<A: Allocator + Clone> Log<A> {
     /// Events by time; those of one instant in any order. The records are our own, so a fault ends the loop.
     fn for_each_in_order(&self, mut visit: impl FnMut(Event)) {
         if let Some(plain) = &self.plain {
-            if self.in_order {
-                return plain.iter().copied().for_each(visit);
-            }
             let mut places: std::vec::Vec<(i64, u32)> = (0..).zip(plain).map(|(i, event)| (event.at, i)).collect();
             places.sort_unstable();
             return places.into_iter().for_each(|(_, i)| visit(plain[i as usize]));
@@ -265,4 +269,14 @@ impl<A: Allocator + Clone> Log<A> {
         }
         Ok(())
     }
+}
+
+/// Adds the events of one instant, of which there mostly is one.
+fn put_in_order<A: Allocator + Clone>(events: &[Event], folding: &mut Folding<A>) {
+    if let [_] = events {
+        return folding.instant(events);
+    }
+    let mut events = events.to_vec();
+    events.sort_unstable_by_key(Event::order);
+    folding.instant(&events);
 }
