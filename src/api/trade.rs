@@ -5,8 +5,8 @@ use crate::pg::datum::varlena_of;
 use crate::pg::error::Result;
 use crate::sql_function;
 use segmentation::profile::days::day_of;
-use segmentation::profile::numeric;
 use segmentation::profile::fill::Draft;
+use segmentation::profile::numeric;
 use segmentation::profile::trade::{
     self, parse_option_type, parse_side, with_mark, Mark, Num, Text, NUMBER_INPUTS, TEXTS,
 };

@@ -16,7 +16,12 @@ use pgrx::PgSqlErrorCode;
 fn told_apart(pass: &Pass) -> Option<Vec<&str>> {
     let column = |input| pass.mapped(input).map(|(column, _)| column);
     let id = column("trade_id")?;
-    Some([Some(id), column("account"), column("instrument"), column("venue"), column("side")].into_iter().flatten().collect())
+    Some(
+        [Some(id), column("account"), column("instrument"), column("venue"), column("side")]
+            .into_iter()
+            .flatten()
+            .collect(),
+    )
 }
 
 /// Whether a key of the table has no two rows that are one trade. One with a side that may be NULL does not see to it.

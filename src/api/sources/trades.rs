@@ -85,7 +85,8 @@ const MIDS: [(&str, &str, &str); 6] = [
 ];
 
 /// The same of the volatility of the instrument quoted, and of the price of the underlying: what an option's markouts look at.
-const VOLATILITIES: [(&str, &str); 2] = [("implied_volatility_1m", "60 seconds"), ("implied_volatility_5m", "300 seconds")];
+const VOLATILITIES: [(&str, &str); 2] =
+    [("implied_volatility_1m", "60 seconds"), ("implied_volatility_5m", "300 seconds")];
 const LATER_PRICES: [(&str, &str); 2] = [("underlying_price_1m", "60 seconds"), ("underlying_price_5m", "300 seconds")];
 const LATER_AGE: &str = "60 seconds";
 

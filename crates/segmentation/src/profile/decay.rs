@@ -14,6 +14,9 @@ use crate::profile::money;
 use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec;
 
+/// A count of one, as an amount.
+const ONE: i128 = money::UNITS as i128;
+
 /// Sums that decay together.
 pub const SUMS: usize = 6;
 
@@ -72,18 +75,28 @@ impl<A: Allocator + Clone> Decay<A> {
         Decay { older: 0, blocks: Vec::new_in(alloc) }
     }
 
-    /// Adds one fill of an instant in microseconds since 2000-01-01, with its amounts in units of money.
-    pub fn add(&mut self, at: i64, amounts: &[i128; SUMS]) {
+    /// Adds one fill of an instant in microseconds since 2000-01-01: a one, its volume in units of money, and in the other sums the
+    /// volume that often.
+    pub fn add(&mut self, at: i64, volume: i128, others: [i8; SUMS - 2]) {
+        self.add_weighed(at, |weight| {
+            let weighed = weigh(volume, weight);
+            let mut sums = [weigh(ONE, weight), weighed, 0, 0, 0, 0];
+            sums[2..].iter_mut().zip(others).for_each(|(sum, n)| *sum = weighed * i128::from(n));
+            sums
+        });
+    }
+
+    /// Adds one fill of an instant with its amounts, which it is told the weight of.
+    #[inline]
+    fn add_weighed(&mut self, at: i64, amounts: impl FnOnce(i64) -> [i128; SUMS]) {
         let index = at.div_euclid(BLOCK);
-        let weight = weight(BLOCK - at.rem_euclid(BLOCK));
+        let sums = amounts(weight(BLOCK - at.rem_euclid(BLOCK)));
         if let Some(last) = self.blocks.last_mut().filter(|b| b.index == index) {
             last.fills = last.fills.saturating_add(1);
-            for (sum, &amount) in last.sums.iter_mut().zip(amounts).filter(|(_, &a)| a != 0) {
-                *sum = sum.saturating_add(weigh(amount, weight));
-            }
+            last.sums.iter_mut().zip(sums).for_each(|(sum, more)| *sum = sum.saturating_add(more));
             return;
         }
-        self.put(&Block { index, fills: 1, sums: amounts.map(|a| weigh(a, weight)) });
+        self.put(&Block { index, fills: 1, sums });
     }
 
     fn put(&mut self, more: &Block) {
@@ -214,7 +227,7 @@ mod tests {
 
     fn decay(fills: &[Fill]) -> Decay<Global> {
         let mut d = Decay::new(Global);
-        fills.iter().for_each(|(at, amounts)| d.add(*at, amounts));
+        fills.iter().for_each(|(at, amounts)| d.add_weighed(*at, |weight| amounts.map(|a| weigh(a, weight))));
         d
     }
 

@@ -166,9 +166,7 @@ impl<A: Allocator + Clone> Dense<A> {
             if fill.num(Num::Quantity).is_some() {
                 self.sums.tick(if fill.is_option() { Count::NoSpot } else { Count::NoPrice });
             }
-            let mut decayed = [0; SUMS];
-            decayed[0] = ONE;
-            self.decay.add(fill.at, &decayed);
+            self.decay.add(fill.at, 0, [0; SUMS - 2]);
         }
     }
 
@@ -180,18 +178,16 @@ impl<A: Allocator + Clone> Dense<A> {
         self.sizes.add(usd);
         let side = fill.mark(Mark::Side);
         let maker = fill.mark(Mark::Maker);
-        let mut decayed = [ONE, volume, 0, 0, 0, 0];
+        let mut decayed = [0; SUMS - 2];
         if fill.mark(Mark::SelfTrade) != Some(true) {
             if let Some(sell) = side {
-                decayed[2] = volume;
-                decayed[3] = if sell { -volume } else { volume };
+                decayed[..2].copy_from_slice(&[1, if sell { -1 } else { 1 }]);
             }
             if let Some(maker) = maker {
-                decayed[4] = volume;
-                decayed[5] = if maker { volume } else { 0 };
+                decayed[2..].copy_from_slice(&[1, i8::from(maker)]);
             }
         }
-        self.decay.add(fill.at, &decayed);
+        self.decay.add(fill.at, volume, decayed);
         if let Some(fee) = fill.num(Num::FeeUsd).and_then(money::from_usd) {
             s.pay(Money::Fee, fee);
             s.pay(Money::FeeVolume, volume);
@@ -370,6 +366,3 @@ fn event(fill: &Fill, volume: Option<i128>, pnl: Option<i128>) -> Event {
         expiry: fill.num(Num::Expiry).map(|at| at as i64),
     }
 }
-
-/// A count of one among sums of money.
-const ONE: i128 = money::UNITS as i128;

@@ -14,8 +14,6 @@ use std::borrow::Cow;
 
 /// Largest number of keys kept exactly.
 pub const EXACT: usize = 128;
-/// Most of them that wait to be put in order.
-const UNSORTED: usize = 32;
 const INDEX_BITS: u32 = 10;
 const REGISTERS: usize = 1 << INDEX_BITS;
 /// Bits that are ranked; a rank is 0 (nothing seen) to one more than this, and fits in 5 bits.
@@ -34,7 +32,10 @@ pub struct Distinct<A: Allocator + Clone> {
 
 enum Keys<A: Allocator + Clone> {
     /// Those before `sorted` in order and each once; the others as they came. No more than [`EXACT`] in all.
-    Exact { keys: Vec<u64, A>, sorted: usize },
+    Exact {
+        keys: Vec<u64, A>,
+        sorted: usize,
+    },
     Registers(Vec<u8, A>),
 }
 
@@ -62,12 +63,13 @@ impl<A: Allocator + Clone> Distinct<A> {
     fn put(&mut self, key: u64) {
         match &mut self.keys {
             Keys::Exact { keys, sorted } => {
-                // An account that stays with few keys has them all in order; of one with many each new one would move half.
+                // In order are those that were there when the room was last full: many of few. Putting each new one in its place would move
+                // half of the others.
                 if keys[..*sorted].binary_search(&key).is_ok() {
                     return;
                 }
                 keys.push(key);
-                if keys.len() - *sorted > UNSORTED || keys.len() > EXACT {
+                if keys.len() > EXACT {
                     keys.sort_unstable();
                     keys.dedup();
                     *sorted = keys.len();

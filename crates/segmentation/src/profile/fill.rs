@@ -199,7 +199,7 @@ impl Draft {
         for (i, (value, shift)) in self.flows.into_iter().zip([OWN_FLOW_SHIFT, OTHERS_FLOW_SHIFT]).enumerate() {
             large |= value.abs() > money::LIMIT_USD;
             let code = u32::from(value > 0.0) + 2 - u32::from(value < 0.0);
-            fill.marks |= (self.given >> (NUMS + i) & 1) * code << shift;
+            fill.marks |= ((self.given >> (NUMS + i) & 1) * code) << shift;
         }
         if large || fill.beyond_limit() {
             return Err(Rejection::TooLarge);

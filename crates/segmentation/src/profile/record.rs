@@ -116,23 +116,26 @@ impl Fill {
         fill.marks = (word(0) >> 32) as u32;
         let short = word(8) as u32;
         fill.at = word(12) as i64;
-        let (mut at, mut price) = (HEAD, 0u64);
-        let mut bits = fill.present & NUM_BITS;
-        while bits != 0 {
-            let i = bits.trailing_zeros();
-            bits &= bits - 1;
-            let whole = word(at);
-            let (single, mid) = shortness(short, i);
-            let mut value = if mid { whole & (!0 >> 16) | price & !0 << 48 } else { whole };
-            if single {
-                value = f64::from(f32::from_bits(whole as u32)).to_bits();
+        let mut at = HEAD;
+        let mut read = |bits: u32, nums: &mut [f64; NUMS], price: u64| {
+            let mut bits = bits;
+            while bits != 0 {
+                let i = bits.trailing_zeros();
+                let bit = bits & bits.wrapping_neg();
+                bits ^= bit;
+                let whole = word(at);
+                let (is_short, is_mid) = (short & bit != 0, MIDS & bit != 0);
+                let single = f64::from(f32::from_bits(whole as u32));
+                let shortened = if is_mid { f64::from_bits(whole & (!0 >> 16) | price & !0 << 48) } else { single };
+                nums[i as usize] = if is_short { shortened } else { f64::from_bits(whole) };
+                at += 8 - usize::from(is_short) * if is_mid { 2 } else { 4 };
             }
-            if i == Num::Price as u32 {
-                price = value;
-            }
-            fill.nums[i as usize] = f64::from_bits(value);
-            at += 8 - 4 * usize::from(single) - 2 * usize::from(mid);
-        }
+        };
+        // The price comes before the mids, which may be told by it.
+        const UNTIL_PRICE: u32 = (2 << Num::Price as u32) - 1;
+        read(fill.present & UNTIL_PRICE, &mut fill.nums, 0);
+        let price = fill.num(Num::Price).map_or(0, f64::to_bits);
+        read(fill.present & NUM_BITS & !UNTIL_PRICE, &mut fill.nums, price);
         let mut bits = fill.present >> NUMS;
         while bits != 0 {
             let i = bits.trailing_zeros() as usize;
@@ -173,11 +176,6 @@ impl Fill {
         }
         self.check()
     }
-}
-
-/// Whether a record holds a number as an f32, and whether as a mid without its leading 16 bits.
-fn shortness(short: u32, i: u32) -> (bool, bool) {
-    ((short & !MIDS) >> i & 1 == 1, (short & MIDS) >> i & 1 == 1)
 }
 
 /// Bytes of the record that `bytes` begin with; more than there are where they are none.

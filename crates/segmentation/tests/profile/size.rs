@@ -32,7 +32,7 @@ fn the_size_table_of_the_documentation() {
     for (what, extras) in [("few columns", 0), ("all columns", 0xFFFF)] {
         let sizes: Vec<usize> = [1, 10, 32, 1_000, 1_000_000].into_iter().map(|n| make(n, extras)).collect();
         println!("profile sizes, {what}, for 1, 10, 32, 1,000 and 1,000,000 trades: {sizes:?} bytes");
-        // Of the last two some 170 bytes are the five positions that are open, and 80 to 250 the ages of what was closed.
+        // Of the last two some 170 bytes are the five positions that are open, and 90 to 280 the ages of what was closed.
         let limits = if extras == 0 { [64, 256, 640, 1100, 2400] } else { [128, 1700, 1850, 2800, 4352] };
         assert!(sizes.iter().zip(limits).all(|(&size, limit)| size < limit), "{sizes:?}");
     }

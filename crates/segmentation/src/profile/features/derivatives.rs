@@ -4,8 +4,8 @@ use super::features;
 use super::view::{most, Trades, Value};
 use super::Compute::Trades as T;
 use crate::profile::fill::Kind;
-use crate::profile::ordered::Ordered;
 use crate::profile::money::ratio;
+use crate::profile::ordered::Ordered;
 use crate::profile::section::Tag;
 use crate::profile::sums::{Count, Money};
 

@@ -367,6 +367,10 @@ fn close(basis: i128, class: Class, since: i64, at: i64, f: &mut Figures) {
 }
 
 fn times(basis: i128, time: u64) -> i128 {
+    // Almost every basis fits in 63 bits, and then the product in 127.
+    if let Ok(small) = i64::try_from(basis) {
+        return i128::from(small) * i128::from(time);
+    }
     basis.saturating_mul(i128::from(time))
 }
 

@@ -17,7 +17,7 @@ fn extremes() -> Vec<Event> {
                     notional: Some(amount),
                     pnl: Some(amounts[(i + j + k) % 6]),
                     price: (j % 2 == 0).then_some(number),
-                    class: [Class::Option, Class::Other, Class::Perpetual, Class::LeveragedToken][k as usize % 4],
+                    class: [Class::Option, Class::Other, Class::Perpetual, Class::LeveragedToken][k % 4],
                     expiry: [None, Some(0), Some(i64::MAX), Some(i64::MIN)][j % 4],
                 });
             }
@@ -127,10 +127,10 @@ fn sizes() {
         let mut events = active(n);
         let open = stored(&log_of(&events)).len();
         // Five positions, and of the 33 trades their lots.
-        assert!(open <= if n == 33 { 620 } else { 560 }, "{n} trades, {open} bytes with what is open");
+        assert!(open <= if n == 33 { 640 } else { 600 }, "{n} trades, {open} bytes with what is open");
         events.extend(flat(&events));
         let bytes = stored(&log_of(&events)).len();
-        assert!(bytes <= 350, "{n} trades, {bytes} bytes");
+        assert!(bytes <= 380, "{n} trades, {bytes} bytes");
     }
     assert!(stored(&log_of(&bare)).len() <= 64);
     assert!(std::mem::size_of::<Log<Global>>() <= 256);

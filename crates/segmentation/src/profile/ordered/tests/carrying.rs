@@ -1,6 +1,6 @@
 //! Positions carried from one stretch to the next: any cut gives the bytes of one pass.
 
-use super::oracle::{history, agrees, Trade};
+use super::oracle::{agrees, history, Trade};
 use super::*;
 use crate::profile::ordered::carried::{Carried, Lot, Position, MOST_BYTES};
 
@@ -194,8 +194,17 @@ fn positions_beyond_the_bytes() {
 
 fn some() -> Carried {
     let lots = Some(vec![Lot { at: -5, quantity: 1.0, basis: 70 }, Lot { at: 9, quantity: 1.5, basis: 0 }]);
-    let first =
-        Position { key: 1 << 24 | 1, quantity: -2.5, peak: 3.0, basis: 70, cost: 0.1, paper: -1, expiry: 12, token: true, lots };
+    let first = Position {
+        key: 1 << 24 | 1,
+        quantity: -2.5,
+        peak: 3.0,
+        basis: 70,
+        cost: 0.1,
+        paper: -1,
+        expiry: 12,
+        token: true,
+        lots,
+    };
     let second =
         Position { key: 9 << 24 | 1, quantity: 1.0, cost: f64::NAN, paper: 0, expiry: i64::MAX, ..first.clone() };
     Carried { fills: 7, last: 9, positions: vec![first, second] }

@@ -174,8 +174,11 @@ fn gaps_need_eleven_instants() {
 
 #[test]
 fn a_position_ends_with_its_instrument() {
-    let expiring =
-        |hour: f64, quantity: f64| Event { expiry: Some(10 * HOUR), class: Class::Option, ..fill(hour, 1, quantity, 100.0) };
+    let expiring = |hour: f64, quantity: f64| Event {
+        expiry: Some(10 * HOUR),
+        class: Class::Option,
+        ..fill(hour, 1, quantity, 100.0)
+    };
     // 200 USD for 10 h, of which nothing is left when another 50 USD are opened.
     let o = folded(&[expiring(0.0, -2.0), fill(30.0, 2, 1.0, 50.0)]);
     close_to(o.holding_hours(), 10.0);
