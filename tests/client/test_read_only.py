@@ -45,7 +45,7 @@ READERS = [
     "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM simulate_quotes(accounts => 10, days => 3) AS t",
     "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM simulate_prices(days => 3) AS t",
     "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM simulate_instruments(days => 3) AS t",
-    "SELECT account, (allocation(profile)).*, allocation_key('BTC'), allocation_drift(profile, profile) FROM whole ORDER BY 1, 2",
+    "SELECT account, (allocation(profile)).*, allocation_key('BTC'), allocation_drift(profile, profile), trade_size_tdigest(profile) FROM whole ORDER BY 1, 2",
     "SELECT t, (parse_instrument(t)).* FROM unnest(ARRAY['BTC-PERPETUAL', 'BTC-27DEC24-100000-C', 'BTCUSDT', NULL]) AS t",
     "SELECT * FROM propose_leveraged_tokens(ARRAY['BTC3L', 'JUP']) ORDER BY 1",
     "SELECT account_profile(account_snapshot(timestamptz '2024-01-01+00' + i * interval '1 day', 100 + i))::text FROM generate_series(1, 40) AS i",
