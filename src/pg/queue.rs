@@ -29,9 +29,8 @@ struct Entry {
 struct Queue {
     entries: [Entry; ROWS],
     next: usize,
-    /// The context that was given a callback last, and the aggregate's own that it is below.
+    /// The context that was given a callback last.
     watched: pg_sys::MemoryContext,
-    aggregate: pg_sys::MemoryContext,
 }
 
 struct Backend(UnsafeCell<Queue>);
@@ -41,8 +40,7 @@ unsafe impl Sync for Backend {}
 
 const NONE: pg_sys::MemoryContext = std::ptr::null_mut();
 const FREE: Entry = Entry { state: std::ptr::null_mut(), length: 0, record: [0; RECORD_ROOM] };
-static QUEUE: Backend =
-    Backend(UnsafeCell::new(Queue { entries: [FREE; ROWS], next: 0, watched: NONE, aggregate: NONE }));
+static QUEUE: Backend = Backend(UnsafeCell::new(Queue { entries: [FREE; ROWS], next: 0, watched: NONE }));
 
 /// Adds the record of a fill to the state of the first argument, made if there is none; answers the datum to return for it.
 pub fn push(call: &Call, record: &[u8]) -> Result<Raw> {
@@ -104,15 +102,8 @@ fn deliver(i: usize) -> Result<()> {
     }
 }
 
-/// What was last asked for below this context, where it is still there.
-pub fn stores_below(aggregate: pg_sys::MemoryContext) -> Option<pg_sys::MemoryContext> {
-    // SAFETY: the reference ends at once; what it reads is taken back by `forget`.
-    let queue = unsafe { &*QUEUE.0.get() };
-    (queue.aggregate == aggregate && !queue.watched.is_null()).then_some(queue.watched)
-}
-
-/// Has the entries of a context's states taken out before the context goes. For a context below an aggregate's that gets a state.
-pub fn forget_with(context: pg_sys::MemoryContext, aggregate: pg_sys::MemoryContext) {
+/// Has the entries of a context's states taken out before the context goes. For a context that gets a state.
+pub fn forget_with(context: pg_sys::MemoryContext) {
     // SAFETY: the callback record lives in the context whose end it is called at.
     unsafe {
         if (*QUEUE.0.get()).watched == context {
@@ -127,18 +118,17 @@ pub fn forget_with(context: pg_sys::MemoryContext, aggregate: pg_sys::MemoryCont
         });
         pg_sys::MemoryContextRegisterResetCallback(context, callback);
         (*QUEUE.0.get()).watched = context;
-        (*QUEUE.0.get()).aggregate = aggregate;
     }
 }
 
 /// Called when a context is about to be reset or deleted: must not fail, and must not call anything.
 unsafe extern "C-unwind" fn forget(context: *mut std::ffi::c_void) {
-    // SAFETY: the context's memory is still there, and so are all states of the queue: those below other contexts have their
-    // own callback, and a context's children go before it.
+    // SAFETY: the context's memory is still there, and so are all states of the queue: those of other contexts have their
+    // own callback.
     unsafe {
         let queue = &mut *QUEUE.0.get();
         if queue.watched == context.cast() {
-            (queue.watched, queue.aggregate) = (NONE, NONE);
+            queue.watched = NONE;
         }
         for entry in &mut queue.entries {
             if let Some(Working::State(state)) = entry.state.as_ref() {

@@ -1,5 +1,4 @@
-//! Where the aggregates' states live: one block in the aggregate's memory context, passed around as `internal`, and what it
-//! holds in a context below it.
+//! Where the aggregates' states live: one block in the aggregate's memory context, passed around as `internal`.
 
 use crate::pg::alloc::PgAlloc;
 use crate::pg::call::{Call, Raw};
@@ -19,36 +18,8 @@ pub enum Working {
 const _: () = assert!(align_of::<Working>() <= 8, "palloc aligns to 8 bytes");
 const _: () = assert!(size_of::<Working>() <= 128, "palloc would round the block up to 256 bytes");
 
-/// Where states keep what they hold, apart from the groups of the hash table, which PostgreSQL allocates in the aggregate's
-/// context one by one: between them it would put every group on a page of its own. A child of that context counts as part of it
-/// and goes with it.
-fn stores(context: pg_sys::MemoryContext) -> pg_sys::MemoryContext {
-    const NAME: &std::ffi::CStr = c"pg_segmentation states";
-    // Another aggregate beside ours may have a child for each of its groups.
-    if let Some(stores) = queue::stores_below(context) {
-        return stores;
-    }
-    // SAFETY: a live context, whose children are a list that ends with null; the name is never freed.
-    unsafe {
-        let mut child = (*context).firstchild;
-        while !child.is_null() {
-            if (*child).name == NAME.as_ptr() {
-                return child;
-            }
-            child = (*child).nextchild;
-        }
-        pg_sys::AllocSetContextCreateInternal(
-            context,
-            NAME.as_ptr(),
-            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-        )
-    }
-}
-
 fn place(context: pg_sys::MemoryContext, value: Working) -> *mut Working {
-    // SAFETY: the block is large and aligned enough. It is never dropped: all it owns goes with the context.
+    // SAFETY: the block is large and aligned enough. It is never dropped: all it owns lives in the same context.
     unsafe {
         let at = pg_sys::MemoryContextAlloc(context, size_of::<Working>()).cast::<Working>();
         at.write(value);
@@ -65,7 +36,7 @@ pub fn current(call: &Call) -> Result<(&mut State<PgAlloc>, Raw)> {
     // SAFETY: a state that lives as long as the aggregate's context, which outlives the call.
     unsafe {
         if let Working::Packed(bytes) = *at {
-            let mut state = State::new(PgAlloc::new(stores(call.aggregate_context()?)));
+            let mut state = State::new(PgAlloc::new(call.aggregate_context()?));
             state.absorb_own(bytes)?;
             at.write(Working::State(state));
         }
@@ -82,10 +53,9 @@ pub(super) fn place_of(call: &Call) -> Result<*mut Working> {
         return Ok(datum.cast_mut_ptr::<Working>());
     }
     let context = call.aggregate_context()?;
-    let stores = stores(context);
-    queue::forget_with(stores, context);
-    // SAFETY: the stores go with the context that the state lives in.
-    Ok(unsafe { place(context, Working::State(State::new(PgAlloc::new(stores)))) })
+    queue::forget_with(context);
+    // SAFETY: the context outlives the state, which lives in it.
+    Ok(unsafe { place(context, Working::State(State::new(PgAlloc::new(context)))) })
 }
 
 /// An argument of type `internal` that is one of our states. Only inside an aggregate, where PostgreSQL guarantees it.

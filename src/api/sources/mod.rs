@@ -5,6 +5,7 @@ pub mod custom;
 pub mod declare;
 pub mod lookups;
 pub mod masters;
+pub mod moments;
 pub mod reference;
 pub mod snapshots;
 pub mod trades;
