@@ -1,5 +1,6 @@
 //! Datums to Rust values and back.
 
+use crate::pg::alloc::PgAlloc;
 use crate::pg::error::{Failure, Result};
 use pgrx::{pg_sys, IntoDatum, PgSqlErrorCode};
 use std::collections::HashMap;
@@ -89,6 +90,25 @@ pub fn varlena(bytes: &[u8]) -> pg_sys::Datum {
     unsafe {
         let at = pg_sys::palloc(size).cast::<u8>();
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), at.add(pg_sys::VARHDRSZ), bytes.len());
+        pgrx::varlena::set_varsize_4b(at.cast(), size as i32);
+        pg_sys::Datum::from(at)
+    }
+}
+
+/// Bytes in a memory context.
+pub type PgBytes = allocator_api2::vec::Vec<u8, PgAlloc>;
+
+/// A new varlena in the current memory context, of the bytes that `write` appends: about `room`, though they may be more.
+pub fn varlena_from(room: usize, write: impl FnOnce(&mut PgBytes)) -> pg_sys::Datum {
+    // SAFETY: the context is alive, and the vector does not outlive this call but as the value that it becomes. Its block is
+    // palloc's own, for bytes need no alignment, and begins with the room for the header.
+    unsafe {
+        let mut bytes = PgBytes::with_capacity_in(pg_sys::VARHDRSZ + room, PgAlloc::new(pg_sys::CurrentMemoryContext));
+        bytes.resize(pg_sys::VARHDRSZ, 0);
+        write(&mut bytes);
+        let size = bytes.len();
+        assert!(size < 1 << 30, "a value of {size} bytes, beyond the limit of 1 GiB");
+        let at = bytes.leak().as_mut_ptr();
         pgrx::varlena::set_varsize_4b(at.cast(), size as i32);
         pg_sys::Datum::from(at)
     }

@@ -67,13 +67,16 @@ pub fn argument(call: &Call, i: usize) -> Result<Option<&mut Working>> {
     Ok(call.raw(i).map(|d| unsafe { &mut *d.cast_mut_ptr::<Working>() }))
 }
 
-/// A packed state in the current memory context.
-pub fn packed(bytes: &[u8]) -> Raw {
-    // SAFETY: the copy lives in the same context as the block that points to it.
-    unsafe {
-        let copy = pg_sys::palloc(bytes.len().max(1)).cast::<u8>();
-        std::ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len());
-        let bytes = std::slice::from_raw_parts(copy, bytes.len());
-        Raw(pg_sys::Datum::from(place(pg_sys::CurrentMemoryContext, Working::Packed(bytes))))
-    }
+/// The bytes of an argument as a packed state, where they are: for the deserialization function, whose answer PostgreSQL
+/// hands to the combine function of the same row and forgets.
+pub fn packed(call: &Call, i: usize) -> Result<Option<Raw>> {
+    call.aggregate_context()?;
+    Ok(call.bytes(i).map(|bytes| {
+        // SAFETY: the bytes lie in the row, or unpacked in the current context, and both last until the combine function has
+        // read them: it never keeps a second state, see `combine`.
+        let bytes = unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) };
+        // SAFETY: it is the current context.
+        let context = unsafe { pg_sys::CurrentMemoryContext };
+        Raw(pg_sys::Datum::from(place(context, Working::Packed(bytes))))
+    }))
 }

@@ -1,6 +1,8 @@
 //! Little-endian bytes with variable-length integers, and a reader that never panics on what it is given.
 
 use crate::error::{Error, Kind, Result};
+use crate::profile::money;
+use allocator_api2::alloc::Allocator;
 
 /// Where bytes are written to; a plain `Vec<u8>` or one that lives in a PostgreSQL memory context.
 pub trait Sink {
@@ -19,12 +21,23 @@ pub trait Sink {
         self.put(&v.to_bits().to_le_bytes());
     }
     /// LEB128: 7 bits a byte, low first.
-    fn var(&mut self, v: u64) {
-        self.var128(u128::from(v));
-    }
-    fn var128(&mut self, mut v: u128) {
+    fn var(&mut self, mut v: u64) {
         if v < 0x80 {
             return self.u8(v as u8);
+        }
+        let mut bytes = [0u8; 10];
+        let mut n = 0;
+        while v >= 0x80 {
+            bytes[n] = (v as u8) | 0x80;
+            v >>= 7;
+            n += 1;
+        }
+        bytes[n] = v as u8;
+        self.put(&bytes[..=n]);
+    }
+    fn var128(&mut self, mut v: u128) {
+        if let Ok(small) = u64::try_from(v) {
+            return self.var(small);
         }
         let mut bytes = [0u8; 19];
         let mut n = 0;
@@ -63,22 +76,42 @@ fn short_decimal(v: f64) -> Option<u64> {
     if v == 0.0 && v.is_sign_negative() {
         return None;
     }
+    let mantissa = |power: f64| money::whole(v * power) as i64;
+    // What is no decimal with the most digits that there is room for is none with fewer.
+    let most = POWERS.iter().rev().find(|&power| (v * power).abs() < LARGEST)?;
+    let with_most = mantissa(*most) as f64;
+    if with_most / most != v && with_most.abs() < LARGEST {
+        return None;
+    }
     for (decimals, power) in POWERS.iter().enumerate() {
-        let mantissa = libm::rint(v * power);
-        if mantissa.abs() >= LARGEST || mantissa.is_nan() {
+        if (v * power).abs() >= LARGEST {
             return None;
         }
-        if mantissa / power == v {
-            let m = mantissa as i64;
+        let m = mantissa(*power);
+        if (m as f64).abs() >= LARGEST {
+            return None;
+        }
+        if m as f64 / power == v {
             return Some((((m << 1) ^ (m >> 63)) as u64) << 4 | (decimals as u64 + 1));
         }
     }
     None
 }
 
-impl<A: allocator_api2::alloc::Allocator> Sink for allocator_api2::vec::Vec<u8, A> {
+/// Appends bytes to a vector whose own `extend_from_slice` takes them one by one.
+#[inline]
+pub fn append<A: Allocator>(to: &mut allocator_api2::vec::Vec<u8, A>, bytes: &[u8]) {
+    let at = to.len();
+    to.resize(at + bytes.len(), 0);
+    to[at..].copy_from_slice(bytes);
+}
+
+impl<A: Allocator> Sink for allocator_api2::vec::Vec<u8, A> {
     fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
+        append(self, bytes);
+    }
+    fn u8(&mut self, v: u8) {
+        self.push(v);
     }
 }
 
@@ -135,6 +168,22 @@ impl<'a> Reader<'a> {
     }
 
     pub fn var128(&mut self) -> Result<u128> {
+        // Nearly all of them fit in 56 bits.
+        let mut small = 0u64;
+        for (i, &byte) in self.bytes.iter().take(8).enumerate() {
+            small |= u64::from(byte & 0x7F) << (7 * i);
+            if byte & 0x80 == 0 {
+                if byte == 0 && i > 0 {
+                    break;
+                }
+                self.bytes = &self.bytes[i + 1..];
+                return Ok(u128::from(small));
+            }
+        }
+        self.long()
+    }
+
+    fn long(&mut self) -> Result<u128> {
         let mut v = 0u128;
         for shift in (0..).step_by(7) {
             let byte = self.u8()?;
@@ -230,6 +279,7 @@ pub fn from_hex(text: &str, type_name: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn integers_round_trip() {
@@ -258,6 +308,36 @@ mod tests {
         out.decimal(43_125.5);
         assert_eq!(out.len(), 4);
         assert!(Reader::new(&[15]).decimal().is_err());
+    }
+
+    /// What [`short_decimal`] answers, by trying one number of decimals after the other.
+    fn slowly(v: f64) -> Option<u64> {
+        let found = POWERS.iter().position(|p| {
+            let m = libm::rint(v * p);
+            m / p == v || m.abs() >= (1u64 << 50) as f64
+        })?;
+        let m = libm::rint(v * POWERS[found]);
+        let zero = v == 0.0 && v.is_sign_negative();
+        (m.abs() < (1u64 << 50) as f64 && !zero)
+            .then(|| ((((m as i64) << 1) ^ ((m as i64) >> 63)) as u64) << 4 | (found as u64 + 1))
+    }
+
+    proptest! {
+        #[test]
+        fn the_fewest_decimals_are_found(
+            v in prop_oneof![
+                any::<f64>(),
+                -1e6..1e6,
+                (-1i64 << 52..1 << 52, 0usize..14).prop_map(|(m, d)| m as f64 / POWERS[d]),
+                (-1i64 << 30..1 << 30, 0usize..14).prop_map(|(m, d)| m as f64 / POWERS[d]),
+                ((1i64 << 50) - 3..(1 << 50) + 3, 0usize..14).prop_map(|(m, d)| m as f64 / POWERS[d]),
+            ],
+            ulps in -2i64..3,
+        ) {
+            for v in [v, f64::from_bits(v.to_bits().wrapping_add_signed(ulps))] {
+                prop_assert_eq!(short_decimal(v), slowly(v), "{:e}", v);
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::profile::dense::event_of;
 use crate::profile::ordered::{Claim, Closing, Log, Openings, Ordered, FLAT};
 use crate::profile::section::{bit, Tag};
-use crate::profile::state::{for_each_fill, Form, State};
+use crate::profile::state::{Form, State};
 use allocator_api2::alloc::{Allocator, Global};
 
 impl<A: Allocator + Clone> State<A> {
@@ -45,7 +45,7 @@ impl<A: Allocator + Clone> State<A> {
             log.openings.add_all(said);
         }
         match self.unsettled() {
-            Form::Sparse(records) => for_each_fill(&records, |fill| log.push(&event_of(fill))),
+            Form::Sparse(waiting) => waiting.for_each(|fill| log.push(&event_of(fill))),
             _ => return None,
         }
         Some(log)
@@ -55,9 +55,9 @@ impl<A: Allocator + Clone> State<A> {
         match self.unsettled() {
             Form::Dense(dense) => Some(dense.sums.first),
             Form::Made(_) => None,
-            Form::Sparse(records) => {
+            Form::Sparse(waiting) => {
                 let mut first = None;
-                for_each_fill(&records, |fill| first = Some(first.map_or(fill.at, |at: i64| at.min(fill.at))));
+                waiting.for_each(|fill| first = Some(first.map_or(fill.at, |at: i64| at.min(fill.at))));
                 first
             }
         }

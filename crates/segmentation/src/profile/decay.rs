@@ -77,11 +77,18 @@ impl<A: Allocator + Clone> Decay<A> {
 
     /// Adds one fill of an instant in microseconds since 2000-01-01: a one, its volume in units of money, and in the other sums the
     /// volume that often.
+    #[inline]
     pub fn add(&mut self, at: i64, volume: i128, others: [i8; SUMS - 2]) {
         self.add_weighed(at, |weight| {
             let weighed = weigh(volume, weight);
             let mut sums = [weigh(ONE, weight), weighed, 0, 0, 0, 0];
-            sums[2..].iter_mut().zip(others).for_each(|(sum, n)| *sum = weighed * i128::from(n));
+            sums[2..].iter_mut().zip(others).for_each(|(sum, n)| {
+                *sum = match n {
+                    0 => 0,
+                    1 => weighed,
+                    n => weighed * i128::from(n),
+                }
+            });
             sums
         });
     }
@@ -90,7 +97,7 @@ impl<A: Allocator + Clone> Decay<A> {
     #[inline]
     fn add_weighed(&mut self, at: i64, amounts: impl FnOnce(i64) -> [i128; SUMS]) {
         let index = at.div_euclid(BLOCK);
-        let sums = amounts(weight(BLOCK - at.rem_euclid(BLOCK)));
+        let sums = amounts(weight(BLOCK - at.wrapping_sub(index.wrapping_mul(BLOCK))));
         if let Some(last) = self.blocks.last_mut().filter(|b| b.index == index) {
             last.fills = last.fills.saturating_add(1);
             last.sums.iter_mut().zip(sums).for_each(|(sum, more)| *sum = sum.saturating_add(more));

@@ -19,24 +19,44 @@ pub fn from_usd(usd: f64) -> Option<i128> {
     if !within_limit(usd) {
         return None;
     }
-    let scaled = usd * UNITS;
+    Some(whole(usd * UNITS))
+}
+
+/// The nearest whole number, ties to even; 0 for NaN, and the nearest there is for what is out of range.
+#[inline]
+pub fn whole(x: f64) -> i128 {
     // Adding and taking away 1.5 * 2^52 rounds to the nearest integer, ties to even, while below 2^51; above it an
     // f64 of this size is a multiple of 1/2 at the finest, and above 2^53 already whole.
     const SHIFT: f64 = 6_755_399_441_055_744.0;
-    if scaled.abs() < 2_251_799_813_685_248.0 {
-        return Some(((scaled + SHIFT) - SHIFT) as i64 as i128);
+    if x.abs() < 2_251_799_813_685_248.0 {
+        return ((x + SHIFT) - SHIFT) as i64 as i128;
     }
-    Some(libm::rint(scaled) as i128)
+    libm::rint(x) as i128
+}
+
+/// The nearest f64. Almost every amount fits in 64 bits, for which processors have an instruction.
+#[inline]
+pub fn nearest(units: i128) -> f64 {
+    // Apart, or the compiler makes one conversion of both, the long one.
+    #[cold]
+    #[inline(never)]
+    fn long(units: i128) -> f64 {
+        units as f64
+    }
+    match i64::try_from(units) {
+        Ok(small) => small as f64,
+        Err(_) => long(units),
+    }
 }
 
 /// The amount in USD, rounded to the nearest f64.
 pub fn to_usd(units: i128) -> f64 {
-    units as f64 / UNITS
+    nearest(units) / UNITS
 }
 
 /// `part / whole` as a number, `None` where `whole` is zero.
 pub fn ratio(part: i128, whole: i128) -> Option<f64> {
-    (whole != 0).then(|| part as f64 / whole as f64)
+    (whole != 0).then(|| nearest(part) / nearest(whole))
 }
 
 #[cfg(test)]
@@ -55,5 +75,17 @@ mod tests {
         assert_eq!(from_usd(f64::NEG_INFINITY), None);
         assert_eq!(from_usd(5e-324), Some(0));
         assert_eq!(from_usd(2.5e-9), Some(2));
+        for x in
+            [0.0, -0.5, 1.5, 2.5, -3.7, 2e15, -2_251_799_813_685_249.5, 9e18, -1e30, 1e300, f64::NAN, f64::INFINITY]
+        {
+            assert_eq!(whole(x), libm::rint(x) as i128, "{x}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_number_is_the_same_in_64_bits() {
+        for units in [0, -1, (1 << 53) + 1, -(1 << 53) - 3, i64::MAX as i128, i64::MIN as i128, 1 << 63, i128::MIN] {
+            assert_eq!(nearest(units), units as f64);
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Bytes: presence (u32), marks (u32), which numbers are short (u32), time (i64), the present numbers, the present symbols
 //! (5 bytes each, high first). A number takes 8 bytes; 4 where it is an f32; a mid 6 where it shares the leading 16 bits
-//! of the price, which are left out. Nothing is lost by that, and each fill has one form.
+//! of the price, which are left out. Nothing is lost by that, and each fill has one form. Numbers of one length stand
+//! together, those of 8 bytes first and the mids, which need the price, last: so none is asked for its length.
 
 use crate::error::Result;
 use crate::profile::codec::{Reader, Sink};
@@ -14,6 +15,9 @@ use crate::profile::trade::{Num, NUMS, SYMBOLS};
 const HEAD: usize = 4 + 4 + 4 + 8;
 /// A symbol is the leading 40 bits of its hash.
 const SYMBOL_BYTES: usize = 5;
+/// Of a number that is an f32, and of a mid that leaves out what the price tells.
+const SINGLE_BYTES: usize = 4;
+const MID_BYTES: usize = 6;
 /// Bytes of the largest record.
 pub const LARGEST_RECORD: usize = HEAD + 8 * NUMS + SYMBOL_BYTES * SYMBOLS;
 /// The same, and what the last field may be put down with too much: fields are written and read eight bytes at a time.
@@ -27,6 +31,16 @@ const MIDS: u32 = 1 << Num::Mid as u32
     | 1 << Num::Mid5m as u32
     | 1 << Num::Mid1h as u32;
 
+/// The places of the bits that are set, lowest first.
+#[inline(always)]
+fn bits_of(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let next = (bits != 0).then_some(bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
+        next
+    })
+}
+
 impl Fill {
     /// Writes the record; [`Fill::read`] reads it back.
     pub fn write(&self, out: &mut impl Sink) {
@@ -37,8 +51,7 @@ impl Fill {
 
     /// The same into the beginning of `room`; answers how many bytes it took.
     ///
-    /// Each field is put down with eight bytes, of which the next one overwrites what was too much: which fields are
-    /// short differs from fill to fill, and no processor foresees it.
+    /// Each field is put down with eight bytes, of which the next one overwrites what was too much.
     #[inline]
     pub fn record(&self, room: &mut [u8; RECORD_ROOM]) -> usize {
         self.put(room, true)
@@ -58,30 +71,24 @@ impl Fill {
             Some(price) => price.to_bits(),
             None => 0,
         };
-        let (mut end, mut shorts) = (HEAD, 0u32);
-        let mut bits = self.present & NUM_BITS;
-        while bits != 0 {
-            let i = bits.trailing_zeros();
-            let bit = bits & bits.wrapping_neg();
-            bits ^= bit;
-            let value = self.nums[i as usize];
-            let whole = value.to_bits();
-            let single = (value as f32).to_bits();
-            let is_mid = MIDS & bit != 0;
-            let fits = if is_mid { (whole ^ price) >> 48 == 0 } else { f64::from(value as f32).to_bits() == whole };
-            let short = fits && shorten;
-            let word = if short && !is_mid { u64::from(single) } else { whole };
+        let present = self.present & NUM_BITS;
+        let mut shorts = 0u32;
+        for i in bits_of(if shorten { present & !MIDS } else { 0 }) {
+            let value = self.nums[i];
+            shorts |= u32::from(f64::from(value as f32).to_bits() == value.to_bits()) << i;
+        }
+        for i in bits_of(if shorten { present & MIDS } else { 0 }) {
+            shorts |= u32::from((self.nums[i].to_bits() ^ price) >> 48 == 0) << i;
+        }
+        let mut end = HEAD;
+        let mut write = |word: u64, size: usize| {
             room[end..end + 8].copy_from_slice(&word.to_le_bytes());
-            end += 8 - usize::from(short) * if is_mid { 2 } else { 4 };
-            shorts |= if short { bit } else { 0 };
-        }
-        let mut bits = self.present >> NUMS;
-        while bits != 0 {
-            let i = bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            room[end..end + 8].copy_from_slice(&self.symbols[i].to_be_bytes());
-            end += SYMBOL_BYTES;
-        }
+            end += size;
+        };
+        bits_of(present & !shorts).for_each(|i| write(self.nums[i].to_bits(), 8));
+        bits_of(shorts & !MIDS).for_each(|i| write(u64::from((self.nums[i] as f32).to_bits()), SINGLE_BYTES));
+        bits_of(shorts & MIDS).for_each(|i| write(self.nums[i].to_bits(), MID_BYTES));
+        bits_of(self.present >> NUMS).for_each(|i| write(self.symbols[i].swap_bytes(), SYMBOL_BYTES));
         room[..4].copy_from_slice(&self.present.to_le_bytes());
         room[4..8].copy_from_slice(&self.marks.to_le_bytes());
         room[8..12].copy_from_slice(&shorts.to_le_bytes());
@@ -99,12 +106,12 @@ impl Fill {
     /// beyond that of `bytes` says that it was no record.
     pub fn read_own(&mut self, bytes: &[u8]) -> usize {
         let mut padded = [0u8; RECORD_ROOM];
-        let room = match bytes.first_chunk() {
-            Some(room) => room,
-            None => {
-                padded[..bytes.len()].copy_from_slice(bytes);
-                &padded
-            }
+        // Fields are read eight bytes at a time, the last one, too.
+        let room = if bytes.len() >= RECORD_ROOM || size_of_record(bytes) <= bytes.len().saturating_sub(8) {
+            bytes
+        } else {
+            padded[..bytes.len()].copy_from_slice(bytes);
+            &padded[..]
         };
         let word = |at: usize| {
             let mut word = [0u8; 8];
@@ -116,33 +123,20 @@ impl Fill {
         fill.marks = (word(0) >> 32) as u32;
         let short = word(8) as u32;
         fill.at = word(12) as i64;
+        let present = fill.present & NUM_BITS;
+        let short = short & present;
         let mut at = HEAD;
-        let mut read = |bits: u32, nums: &mut [f64; NUMS], price: u64| {
-            let mut bits = bits;
-            while bits != 0 {
-                let i = bits.trailing_zeros();
-                let bit = bits & bits.wrapping_neg();
-                bits ^= bit;
-                let whole = word(at);
-                let (is_short, is_mid) = (short & bit != 0, MIDS & bit != 0);
-                let single = f64::from(f32::from_bits(whole as u32));
-                let shortened = if is_mid { f64::from_bits(whole & (!0 >> 16) | price & !0 << 48) } else { single };
-                nums[i as usize] = if is_short { shortened } else { f64::from_bits(whole) };
-                at += 8 - usize::from(is_short) * if is_mid { 2 } else { 4 };
-            }
+        let mut next = |size: usize| {
+            let word = word(at);
+            at += size;
+            word
         };
-        // The price comes before the mids, which may be told by it.
-        const UNTIL_PRICE: u32 = (2 << Num::Price as u32) - 1;
-        read(fill.present & UNTIL_PRICE, &mut fill.nums, 0);
+        bits_of(present & !short).for_each(|i| fill.nums[i] = f64::from_bits(next(8)));
+        bits_of(short & !MIDS).for_each(|i| fill.nums[i] = f64::from(f32::from_bits(next(SINGLE_BYTES) as u32)));
         let price = fill.num(Num::Price).map_or(0, f64::to_bits);
-        read(fill.present & NUM_BITS & !UNTIL_PRICE, &mut fill.nums, price);
-        let mut bits = fill.present >> NUMS;
-        while bits != 0 {
-            let i = bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            fill.symbols[i] = key40(word(at).swap_bytes());
-            at += SYMBOL_BYTES;
-        }
+        let mid = |word: u64| f64::from_bits(word & (!0 >> 16) | price & !0 << 48);
+        bits_of(short & MIDS).for_each(|i| fill.nums[i] = mid(next(MID_BYTES)));
+        bits_of(fill.present >> NUMS).for_each(|i| fill.symbols[i] = key40(next(SYMBOL_BYTES).swap_bytes()));
         at
     }
 
@@ -162,16 +156,10 @@ impl Fill {
         mut key: impl FnMut(&mut Reader<'a>) -> Result<u64>,
         r: &mut Reader<'a>,
     ) -> Result<()> {
-        let mut bits = self.present & NUM_BITS;
-        while bits != 0 {
-            let i = bits.trailing_zeros() as usize;
-            bits &= bits - 1;
+        for i in bits_of(self.present & NUM_BITS) {
             self.nums[i] = num(i, r)?;
         }
-        let mut bits = self.present >> NUMS;
-        while bits != 0 {
-            let i = bits.trailing_zeros() as usize;
-            bits &= bits - 1;
+        for i in bits_of(self.present >> NUMS) {
             self.symbols[i] = key(r)?;
         }
         self.check()
@@ -187,7 +175,7 @@ pub fn size_of_record(bytes: &[u8]) -> usize {
     let nums = present & NUM_BITS;
     let short = short & nums;
     HEAD + 8 * nums.count_ones() as usize
-        - 4 * (short & !MIDS).count_ones() as usize
-        - 2 * (short & MIDS).count_ones() as usize
+        - (8 - SINGLE_BYTES) * (short & !MIDS).count_ones() as usize
+        - (8 - MID_BYTES) * (short & MIDS).count_ones() as usize
         + SYMBOL_BYTES * (present >> NUMS).count_ones() as usize
 }

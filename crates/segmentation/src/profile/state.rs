@@ -14,7 +14,6 @@ use crate::profile::trade::{self, Verdict};
 use crate::profile::waiting::Waiting;
 use allocator_api2::alloc::{Allocator, Global};
 use allocator_api2::boxed::Box;
-use std::borrow::Cow;
 
 /// A profile of so many fills at most, of so many bytes at most, is stored as its fills; any other one is dense. Both
 /// depend on the trades alone, so the form of a profile does not depend on how it was put together.
@@ -92,20 +91,23 @@ impl<A: Allocator + Clone> State<A> {
 
     /// Adds a fill, given as the bytes that [`Fill::record`] wrote.
     pub fn push_record(&mut self, record: &[u8]) {
-        if self.waiting.bytes() + record.len() > WAITING {
-            self.sum_up();
-        }
-        self.waiting.push(record);
-        self.fills = self.fills.saturating_add(1);
+        self.push_records(record, 1);
     }
 
     /// Adds records of `fills` fills, as [`State::push_record`] takes them.
+    #[inline]
     pub(super) fn push_records(&mut self, records: &[u8], fills: u32) {
         if self.waiting.bytes() + records.len() > WAITING {
             self.sum_up();
         }
         self.waiting.extend(records);
         self.fills = self.fills.saturating_add(fills);
+    }
+
+    /// About as many bytes as [`State::write_unfinished`] writes of a state without sums.
+    pub fn size_waiting(&self) -> usize {
+        const HEAD: usize = 64;
+        self.waiting.bytes() + HEAD
     }
 
     /// How many fills wait.
@@ -180,7 +182,7 @@ impl<A: Allocator + Clone> State<A> {
     /// be written are not kept, and their memory is the process's own.
     pub(super) fn settled(&mut self) -> Form<'_, A> {
         if self.is_sparse() {
-            return Form::Sparse(self.waiting.records());
+            return Form::Sparse(&self.waiting);
         }
         if self.has_sums {
             return Form::Dense(self.sum_up());
@@ -207,7 +209,7 @@ impl<A: Allocator + Clone> State<A> {
         if self.has_sums {
             return Form::Dense(self.sum_up());
         }
-        Form::Sparse(self.waiting.records())
+        Form::Sparse(&self.waiting)
     }
 
     /// Makes a sparse state one of these fills alone.
@@ -308,7 +310,7 @@ impl<A: Allocator + Clone> State<A> {
 
 /// What a profile is made of, see [`State::settled`].
 pub(super) enum Form<'a, A: Allocator + Clone> {
-    Sparse(Cow<'a, [u8]>),
+    Sparse(&'a Waiting<A>),
     Dense(&'a Dense<A>),
     Made(std::boxed::Box<Dense<Global>>),
 }
@@ -319,29 +321,16 @@ pub(super) enum DenseView<'a, A: Allocator + Clone> {
     Made(&'a Dense<Global>),
 }
 
-/// Reads working bytes back. They are our own, written by [`Fill::write`], so a fault ends the loop rather than
-/// becoming an error.
-pub(super) fn for_each_fill(mut bytes: &[u8], mut f: impl FnMut(&Fill)) {
-    let mut fill = Fill::default();
-    while !bytes.is_empty() {
-        let length = fill.read_own(bytes);
-        let Some(rest) = bytes.get(length..) else {
-            debug_assert!(false, "a record of {length} bytes of which there are {}", bytes.len());
-            return;
-        };
-        f(&fill);
-        bytes = rest;
-    }
-}
-
 /// The fills of a sparse profile, sorted by time and then by all their bytes.
-pub(super) fn sorted_fills(mut records: &[u8]) -> std::vec::Vec<Fill> {
+pub(super) fn sorted_fills<A: Allocator + Clone>(waiting: &Waiting<A>) -> std::vec::Vec<Fill> {
+    let records = waiting.records();
+    let mut rest = &records[..];
     let mut fills = std::vec::Vec::with_capacity(SPARSE_FILLS as usize);
-    while !records.is_empty() {
+    while !rest.is_empty() {
         let mut fill = Fill::default();
-        let (record, rest) = records.split_at(fill.read_own(records).min(records.len()));
+        let record;
+        (record, rest) = rest.split_at(fill.read_own(rest).min(rest.len()));
         fills.push((fill, record));
-        records = rest;
     }
     fills.sort_unstable_by(|a, b| (a.0.at, a.1).cmp(&(b.0.at, b.1)));
     fills.into_iter().map(|(fill, _)| fill).collect()

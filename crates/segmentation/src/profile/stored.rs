@@ -40,9 +40,9 @@ impl<A: Allocator + Clone> State<A> {
         let (lost, rejected) = (self.lost(), self.rejected());
         let opening = self.sparse_opening();
         match self.settled() {
-            Form::Sparse(records) => {
+            Form::Sparse(waiting) => {
                 write_head(SPARSE, opening.as_ref(), lost, rejected, out);
-                write_sparse(&sorted_fills(&records), out);
+                write_sparse(&sorted_fills(waiting), out);
             }
             Form::Dense(dense) => {
                 write_head(DENSE, NOTHING, lost, rejected, out);
@@ -63,11 +63,11 @@ impl<A: Allocator + Clone> State<A> {
         self.waiting_openings().into_iter().for_each(|waiting| said.add_all(waiting));
         let fills = self.fills();
         match self.unsettled() {
-            Form::Sparse(records) => {
+            Form::Sparse(waiting) => {
                 write_head(SPARSE_STATE, Some(&said), lost, rejected, out);
                 out.var(u64::from(fills));
-                out.var(records.len() as u64);
-                out.put(&records);
+                out.var(waiting.bytes() as u64);
+                waiting.chunks().for_each(|chunk| out.put(chunk));
             }
             Form::Dense(dense) => {
                 write_head(DENSE_STATE, Some(&dense.log.openings), lost, rejected, out);
@@ -182,9 +182,9 @@ impl<A: Allocator + Clone> State<A> {
         }
         if self.is_sparse() {
             let Form::Sparse(theirs) = other.settled() else { return Err(not_part()) };
-            let theirs = sorted_fills(&theirs);
+            let theirs = sorted_fills(theirs);
             let Form::Sparse(mine) = self.settled() else { return Err(not_part()) };
-            let rest = without(sorted_fills(&mine), &theirs).ok_or_else(not_part)?;
+            let rest = without(sorted_fills(mine), &theirs).ok_or_else(not_part)?;
             // What lies between the two beginnings is not known.
             let said = self.waiting_openings().is_some() || other.waiting_openings().is_some();
             if said && !theirs.is_empty() {
@@ -206,7 +206,7 @@ impl<A: Allocator + Clone> State<A> {
     }
 
     fn is_empty_of_trades(&mut self) -> bool {
-        matches!(self.settled(), Form::Sparse(records) if records.is_empty())
+        matches!(self.settled(), Form::Sparse(waiting) if waiting.bytes() == 0)
     }
 }
 

@@ -213,7 +213,7 @@ const LARGEST: i128 = 1 << 98;
 
 /// The nearest unit of an amount that is no trade's but a figure's; huge ones saturate, NaN is 0.
 pub fn units(usd: f64) -> i128 {
-    money::from_usd(usd).unwrap_or_else(|| (libm::rint(usd * money::UNITS) as i128).clamp(-LARGEST, LARGEST))
+    money::from_usd(usd).unwrap_or_else(|| money::whole(usd * money::UNITS).clamp(-LARGEST, LARGEST))
 }
 
 impl Sums {

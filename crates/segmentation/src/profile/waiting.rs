@@ -1,9 +1,9 @@
 //! Records of fills that are not in the sums yet, in the order they came.
 
+use crate::profile::codec::append;
 use crate::profile::fill::Fill;
 use crate::profile::record::{size_of_record, RECORD_ROOM};
 use allocator_api2::alloc::Allocator;
-use allocator_api2::boxed::Box;
 use allocator_api2::vec::Vec;
 use std::borrow::Cow;
 
@@ -14,22 +14,20 @@ const CHUNKS: [usize; 9] = [512, 512, 512, 512, 1024, 1024, 2048, 2048, 4096];
 /// Bytes in chunks, never moved once they are written. A record may go over from one chunk to the next.
 ///
 /// A row of an aggregate reads the first cache line of this, and writes to the end of a chunk: see
-/// [`State`](crate::profile::State).
-// In this order, for the compiler's own might put `used` behind what a row does not touch.
+/// [`State`](crate::profile::State). A chunk is as it was allocated until then, for clearing it would fetch all of it.
+// In this order, for the compiler's own might put `current` behind what a row does not touch.
 #[repr(C)]
 pub struct Waiting<A: Allocator + Clone> {
-    /// Bytes of the current chunk that are in use.
-    used: u32,
-    /// Bytes of all chunks that are.
-    bytes: u32,
-    current: Box<[u8], A>,
-    full: Vec<Box<[u8], A>, A>,
+    /// As many bytes as it has room for, and no more.
+    current: Vec<u8, A>,
+    /// Bytes of all chunks.
+    bytes: usize,
+    full: Vec<Vec<u8, A>, A>,
 }
 
 impl<A: Allocator + Clone> Waiting<A> {
     pub fn new(alloc: A) -> Self {
-        let current = Vec::new_in(alloc.clone()).into_boxed_slice();
-        Waiting { used: 0, bytes: 0, current, full: Vec::new_in(alloc) }
+        Waiting { current: Vec::new_in(alloc.clone()), bytes: 0, full: Vec::new_in(alloc) }
     }
 
     pub fn allocator(&self) -> &A {
@@ -37,59 +35,44 @@ impl<A: Allocator + Clone> Waiting<A> {
     }
 
     pub fn bytes(&self) -> usize {
-        self.bytes as usize
+        self.bytes
     }
 
     /// Where the next record goes.
     pub fn next_place(&self) -> *const u8 {
-        self.current.as_ptr().wrapping_add(self.used as usize)
-    }
-
-    /// Adds a record, of no more bytes than the smallest chunk has.
-    pub fn push(&mut self, record: &[u8]) {
-        let at = self.used as usize;
-        self.bytes += record.len() as u32;
-        match self.current.get_mut(at..at + record.len()) {
-            Some(place) => {
-                place.copy_from_slice(record);
-                self.used += record.len() as u32;
-            }
-            None => {
-                let (head, tail) = record.split_at(self.current.len() - at);
-                self.current[at..].copy_from_slice(head);
-                self.next_chunk();
-                self.current[..tail.len()].copy_from_slice(tail);
-                self.used = tail.len() as u32;
-            }
-        }
+        self.current.as_ptr().wrapping_add(self.current.len())
     }
 
     /// Adds records, of any length together.
+    #[inline]
     pub fn extend(&mut self, mut records: &[u8]) {
-        self.bytes += records.len() as u32;
-        while !records.is_empty() {
-            let at = self.used as usize;
-            let room = (self.current.len() - at).min(records.len());
-            let (head, tail) = records.split_at(room);
-            self.current[at..at + room].copy_from_slice(head);
-            self.used += room as u32;
-            records = tail;
-            if !records.is_empty() {
-                self.next_chunk();
-                self.used = 0;
+        self.bytes += records.len();
+        loop {
+            let room = self.current.capacity() - self.current.len();
+            if records.len() <= room {
+                return append(&mut self.current, records);
             }
+            let (head, tail) = records.split_at(room);
+            append(&mut self.current, head);
+            self.next_chunk();
+            records = tail;
         }
     }
 
+    #[cold]
     fn next_chunk(&mut self) {
-        let number = self.full.len() + usize::from(!self.current.is_empty());
+        let number = self.full.len() + usize::from(self.current.capacity() > 0);
         let size = CHUNKS[number.min(CHUNKS.len() - 1)];
-        let mut chunk = Vec::with_capacity_in(size, self.allocator().clone());
-        chunk.resize(size, 0);
-        let full = std::mem::replace(&mut self.current, chunk.into_boxed_slice());
+        let chunk = Vec::with_capacity_in(size, self.allocator().clone());
+        let full = std::mem::replace(&mut self.current, chunk);
         if !full.is_empty() {
             self.full.push(full);
         }
+    }
+
+    /// All chunks, in order.
+    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        self.full.iter().map(|chunk| &chunk[..]).chain([&self.current[..]])
     }
 
     /// Hands each fill to `visit`, in the order they came, where its record lies: only those that go over from one chunk to the next
@@ -98,8 +81,7 @@ impl<A: Allocator + Clone> Waiting<A> {
         let mut fill = Fill::default();
         // The beginning of a record that goes on in the next chunk, and room for the rest.
         let (mut whole, mut begun) = ([0u8; 2 * RECORD_ROOM], 0);
-        let last = &self.current[..self.used as usize];
-        for chunk in self.full.iter().map(|chunk| &chunk[..]).chain([last]) {
+        for chunk in self.chunks() {
             let mut at = 0;
             if begun > 0 {
                 let more = chunk.len().min(RECORD_ROOM);
@@ -128,19 +110,18 @@ impl<A: Allocator + Clone> Waiting<A> {
 
     /// All records, one after the other.
     pub fn records(&self) -> Cow<'_, [u8]> {
-        let last = &self.current[..self.used as usize];
         if self.full.is_empty() {
-            return Cow::Borrowed(last);
+            return Cow::Borrowed(&self.current);
         }
         let mut records = std::vec::Vec::with_capacity(self.bytes());
-        self.full.iter().for_each(|chunk| records.extend_from_slice(chunk));
-        records.extend_from_slice(last);
+        self.chunks().for_each(|chunk| records.extend_from_slice(chunk));
         Cow::Owned(records)
     }
 
     /// Forgets them; the current chunk is kept for those that follow.
     pub fn clear(&mut self) {
-        (self.used, self.bytes) = (0, 0);
+        self.bytes = 0;
+        self.current.clear();
         self.full.clear();
     }
 }
@@ -160,7 +141,7 @@ mod tests {
             fill.nums.iter_mut().enumerate().for_each(|(k, v)| *v = f64::from(i) * if k % 2 == 0 { 0.1 } else { 1.0 });
             let mut record = std::vec::Vec::new();
             fill.write(&mut record);
-            waiting.push(&record);
+            waiting.extend(&record);
             want.extend(record);
             got.clear();
             waiting.for_each(|fill| fill.write(&mut got));
@@ -178,7 +159,7 @@ mod tests {
                 let mut want = std::vec::Vec::new();
                 for i in 0..200usize {
                     let record: std::vec::Vec<u8> = (0..length).map(|j| (i * 7 + j * 3 + round) as u8).collect();
-                    waiting.push(&record);
+                    waiting.extend(&record);
                     want.extend_from_slice(&record);
                     assert_eq!(waiting.bytes(), want.len());
                 }

@@ -41,7 +41,10 @@ fn begins(bin: usize) -> f64 {
 impl Ages {
     /// Adds basis (money units, not below 0) of an age in microseconds.
     pub fn add(&mut self, age: u64, basis: i128) {
-        let units = u64::try_from((basis + UNIT / 2) / UNIT).unwrap_or(u64::MAX);
+        let units = match u64::try_from(basis + UNIT / 2) {
+            Ok(small) => small / UNIT as u64,
+            Err(_) => u64::try_from((basis + UNIT / 2) / UNIT).unwrap_or(u64::MAX),
+        };
         let slot = &mut self.bins[bin(age)];
         *slot = slot.saturating_add(units);
     }

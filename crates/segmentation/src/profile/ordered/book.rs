@@ -7,6 +7,7 @@
 //! A position ends when its instrument does. That closes its basis, at neither a gain nor a loss: what it was settled at
 //! is not known.
 
+use crate::profile::money;
 use crate::profile::ordered::carried::{Carried, Lot, Position};
 use crate::profile::ordered::event::{Class, Event, NEVER};
 use crate::profile::ordered::positions::Figures;
@@ -24,6 +25,9 @@ const SAME_PRICE: f64 = 1e-9;
 
 /// Funding of perpetuals is paid every eight hours, at midnight UTC, 8:00 and 16:00, as most venues have it.
 const FUNDING: i64 = 8 * 3_600_000_000;
+
+/// Room for holdings to begin with: about as many instruments as a trader has.
+const HOLDINGS: usize = 14;
 
 struct Holding<A: Allocator + Clone> {
     key: u64,
@@ -68,7 +72,7 @@ pub struct Book<A: Allocator + Clone> {
 impl<A: Allocator + Clone> Book<A> {
     pub fn new(alloc: A) -> Self {
         Book {
-            holdings: HashTable::new_in(alloc.clone()),
+            holdings: HashTable::with_capacity_in(HOLDINGS, alloc.clone()),
             alloc,
             figures: Figures::default(),
             at: i64::MIN,
@@ -376,5 +380,5 @@ fn times(basis: i128, time: u64) -> i128 {
 
 /// `fraction` of an amount, to the nearest unit.
 fn part(amount: i128, fraction: f64) -> i128 {
-    (libm::rint(amount as f64 * fraction) as i128).clamp(0, amount)
+    money::whole(money::nearest(amount) * fraction).clamp(0, amount)
 }

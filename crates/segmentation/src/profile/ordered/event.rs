@@ -72,24 +72,22 @@ impl Event {
         }
     }
 
-    /// The event with only what can be used: a fill without an instrument, a side, a quantity or a notional, or after its
+    /// Leaves only what can be used: a fill without an instrument, a side, a quantity or a notional, or after its
     /// instrument has ended, takes no part in positions, and a number out of range counts as not given.
-    pub fn usable(&self) -> Event {
+    pub fn restrict(&mut self) {
         let within = |v: &f64| v.abs() <= LARGEST;
-        let quantity = self.quantity.filter(|q| within(q) && q.abs() >= 1.0 / LARGEST);
-        let notional = self.notional.filter(|&n| n >= 0 && n.unsigned_abs() < MONEY_LIMIT);
-        let pnl = self.pnl.filter(|p| p.unsigned_abs() < MONEY_LIMIT);
-        let bare = Event { at: self.at, notional, pnl, ..Event::default() };
-        match (self.key, quantity, notional) {
-            (Some(key), Some(_), Some(_)) if self.expiry.is_none_or(|expiry| expiry >= self.at) => Event {
-                key: Some(short(key)),
-                quantity,
-                price: self.price.filter(within),
-                class: self.class,
-                expiry: self.expiry.filter(|&expiry| expiry < NEVER),
-                ..bare
-            },
-            _ => bare,
+        let money = |v: i128| v.unsigned_abs() < MONEY_LIMIT;
+        self.notional = self.notional.filter(|&n| n >= 0 && money(n));
+        self.pnl = self.pnl.filter(|&p| money(p));
+        let sized = self.quantity.is_some_and(|q| within(&q) && q.abs() >= 1.0 / LARGEST);
+        let lives = self.expiry.is_none_or(|expiry| expiry >= self.at);
+        match self.key {
+            Some(key) if sized && lives && self.notional.is_some() => {
+                self.key = Some(short(key));
+                self.price = self.price.filter(within);
+                self.expiry = self.expiry.filter(|&expiry| expiry < NEVER);
+            }
+            _ => *self = Event { at: self.at, notional: self.notional, pnl: self.pnl, ..Event::default() },
         }
     }
 

@@ -1,7 +1,7 @@
 //! The collecting side: events and stored fragments in any order, until they are sorted and folded.
 
 use crate::error::Result;
-use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::codec::{append, malformed, Reader, Sink};
 use crate::profile::ordered::event::{slot_of, Class, Event, Record, Records, Slot, LONGEST, NEVER, SLOTS};
 use crate::profile::ordered::fold::{Closing, Folding};
 use crate::profile::ordered::openings::Openings;
@@ -77,7 +77,8 @@ impl<A: Allocator + Clone> Log<A> {
         if self.overlap {
             return;
         }
-        let event = event.usable();
+        let mut event = *event;
+        event.restrict();
         if let Some(plain) = &mut self.plain {
             self.in_order &= plain.last().is_none_or(|last| last.at <= event.at);
             return plain.push(event);
@@ -141,7 +142,7 @@ impl<A: Allocator + Clone> Log<A> {
             self.fragments.reserve_exact(1);
         }
         let from = self.carried.len();
-        self.carried.extend_from_slice(carried);
+        append(&mut self.carried, carried);
         self.fragments.push(Kept { fragment, carried: (from, self.carried.len()) });
     }
 
@@ -164,7 +165,21 @@ impl<A: Allocator + Clone> Log<A> {
             Some(plain) if self.in_order => {
                 plain.chunk_by(|a, b| a.at == b.at).for_each(|events| put_in_order(events, &mut folding));
             }
-            _ => {
+            Some(plain) => {
+                let mut places: std::vec::Vec<(i64, u32)> = plain.iter().map(|event| event.at).zip(0..).collect();
+                // A stable sort, for it goes by the stretches that are in order: what each parallel worker sent is one.
+                places.sort();
+                for places in places.chunk_by(|a, b| a.0 == b.0) {
+                    match places {
+                        [(_, i)] => folding.instant(std::slice::from_ref(&plain[*i as usize])),
+                        _ => {
+                            let events: std::vec::Vec<Event> = places.iter().map(|&(_, i)| plain[i as usize]).collect();
+                            put_in_order(&events, &mut folding);
+                        }
+                    }
+                }
+            }
+            None => {
                 let mut instant = Vec::new_in(self.records.allocator().clone());
                 self.for_each_in_order(|event| {
                     if instant.first().is_some_and(|first: &Event| first.at != event.at) {
@@ -182,13 +197,8 @@ impl<A: Allocator + Clone> Log<A> {
         read(&ordered, &closing)
     }
 
-    /// Events by time; those of one instant in any order. The records are our own, so a fault ends the loop.
+    /// Events of the records by time; those of one instant in any order. The records are our own, so a fault ends the loop.
     fn for_each_in_order(&self, mut visit: impl FnMut(Event)) {
-        if let Some(plain) = &self.plain {
-            let mut places: std::vec::Vec<(i64, u32)> = (0..).zip(plain).map(|(i, event)| (event.at, i)).collect();
-            places.sort_unstable();
-            return places.into_iter().for_each(|(_, i)| visit(plain[i as usize]));
-        }
         let mut records = Records { bytes: self.recorded(), slots: &self.slots, at: 0 };
         if self.in_order {
             while let Some(event) = records.next() {

@@ -6,7 +6,7 @@
 
 use super::carried::{Carried, Mark, MOST_BYTES, UNKNOWN};
 use crate::error::Result;
-use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::codec::{append, malformed, Reader, Sink};
 use allocator_api2::alloc::Allocator;
 use allocator_api2::vec::Vec;
 
@@ -48,14 +48,14 @@ impl<A: Allocator + Clone> Openings<A> {
             Some(first) if claim > *first => (),
             Some(first) if claim == *first => {
                 if self.bytes.is_empty() {
-                    self.bytes.extend_from_slice(bytes);
+                    append(&mut self.bytes, bytes);
                 }
                 return;
             }
             _ => {
                 self.earliest = self.claims.len();
                 self.bytes.clear();
-                self.bytes.extend_from_slice(bytes);
+                append(&mut self.bytes, bytes);
             }
         }
         self.claims.push(claim);

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::money;
 use crate::statistics::drawdown::Drawdown;
 
 /// Realised P&L by instant. The P&L of one instant is summed before it counts, so trades at one instant have no order;
@@ -29,7 +30,8 @@ impl Pnl {
         self.given = self.given.saturating_add(next.given);
         self.closes = self.closes.saturating_add(next.closes);
         if !shared {
-            if long {
+            // Most fills realise nothing, and add nothing.
+            if long && self.last != 0 {
                 self.between = self.between.then(Drawdown::of(self.last));
             }
             self.last = next.first;
@@ -137,12 +139,14 @@ impl Chase {
     /// Followed by `next`, which begins later than this ends.
     pub fn append(&mut self, next: &Chase) {
         if self.pending != 0 && next.first > 0 {
-            let ratio = libm::log(next.first as f64 / self.pending.unsigned_abs() as f64);
-            let one = Ratios { count: 1, sum: libm::rint(ratio * RATIO_UNITS) as i128 };
+            let ratio = libm::log(money::nearest(next.first) / money::nearest(self.pending).abs());
+            let one = Ratios { count: 1, sum: money::whole(ratio * RATIO_UNITS) };
             if self.pending < 0 { &mut self.lost } else { &mut self.won }.add(one);
         }
-        self.lost.add(next.lost);
-        self.won.add(next.won);
+        if next.lost.count | next.won.count > 0 {
+            self.lost.add(next.lost);
+            self.won.add(next.won);
+        }
         self.pending = next.pending;
     }
 
