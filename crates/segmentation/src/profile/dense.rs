@@ -12,7 +12,7 @@ use crate::profile::fill::{Fill, Kind};
 use crate::profile::ordered::{Class, Event, Log};
 use crate::profile::section::{bit, next_section, Lost, Tag, LOSABLE, NO_GROUP, TAGS};
 use crate::profile::sketch::Sketch;
-use crate::profile::sums::{Count, Money, Sums, HOURS, WEEKDAYS};
+use crate::profile::sums::{Count, Money, Sums};
 use crate::profile::trade::{Mark, Num, Text};
 use crate::profile::{assets, flows, money, options};
 use allocator_api2::alloc::Allocator;
@@ -85,9 +85,7 @@ impl<A: Allocator + Clone> Dense<A> {
         s.first = s.first.min(fill.at);
         s.last = s.last.max(fill.at);
         let day = day_of(fill.at);
-        let more = |count: &mut u64| *count = count.saturating_add(1);
-        more(&mut s.hours[(fill.at.rem_euclid(DAY) / (DAY / HOURS as i64)) as usize]);
-        more(&mut s.weekdays[day.rem_euclid(WEEKDAYS as i32) as usize]);
+        s.tick_time(day, fill.at.wrapping_sub(i64::from(day).wrapping_mul(DAY)));
         self.days.insert(day);
         if let Some(key) = fill.symbol(Text::Instrument) {
             s.tick(Count::WithInstrument);

@@ -15,22 +15,35 @@ pub fn within_limit(usd: f64) -> bool {
 }
 
 /// Nearest unit, ties to even, of an amount in USD; `None` for NaN and for anything beyond [`LIMIT_USD`].
+#[inline]
 pub fn from_usd(usd: f64) -> Option<i128> {
-    if !within_limit(usd) {
-        return None;
+    match small(usd * UNITS) {
+        Some(units) => Some(i128::from(units)),
+        None => within_limit(usd).then(|| large(usd * UNITS)),
     }
-    Some(whole(usd * UNITS))
 }
 
 /// The nearest whole number, ties to even; 0 for NaN, and the nearest there is for what is out of range.
 #[inline]
 pub fn whole(x: f64) -> i128 {
-    // Adding and taking away 1.5 * 2^52 rounds to the nearest integer, ties to even, while below 2^51; above it an
-    // f64 of this size is a multiple of 1/2 at the finest, and above 2^53 already whole.
-    const SHIFT: f64 = 6_755_399_441_055_744.0;
-    if x.abs() < 2_251_799_813_685_248.0 {
-        return ((x + SHIFT) - SHIFT) as i64 as i128;
+    match small(x) {
+        Some(whole) => i128::from(whole),
+        None => large(x),
     }
+}
+
+/// The nearest whole number, ties to even, where it is below 2^51: added to 1.5 * 2^52 it fills the low bits of the sum,
+/// since an f64 of that size has no others.
+#[inline(always)]
+fn small(x: f64) -> Option<i64> {
+    const SHIFT: f64 = 6_755_399_441_055_744.0;
+    let bits = |x: f64| x.to_bits() as i64;
+    (x.abs() < 2_251_799_813_685_248.0).then(|| bits(x + SHIFT) - bits(SHIFT))
+}
+
+#[cold]
+#[inline(never)]
+fn large(x: f64) -> i128 {
     libm::rint(x) as i128
 }
 

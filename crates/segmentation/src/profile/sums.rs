@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::days::DAY;
 use crate::profile::fill::{KINDS, KIND_NAMES};
 use crate::profile::money;
 use crate::profile::shares::Shares;
@@ -266,11 +267,12 @@ impl Sums {
     /// Counts a fill of a kind.
     pub fn tick_kind(&mut self, kind: usize) {
         let count = &mut self.counts[Count::Kind0 as usize + kind];
-        *count = count.saturating_add(1);
+        *count = count.wrapping_add(1);
     }
 
     fn pay_at(&mut self, what: usize, amount: i128) {
-        // A sum of 2^28 trades stays below 2^127; one forged in the binary form may be anything, but must not panic.
+        // A sum of 2^28 trades stays below 2^127; one forged in the binary form may be anything, but must not panic. So
+        // with the counts.
         self.money[what] = self.money[what].wrapping_add(amount);
     }
 
@@ -281,7 +283,15 @@ impl Sums {
     }
 
     pub fn tick(&mut self, what: Count) {
-        self.counts[what as usize] = self.counts[what as usize].saturating_add(1);
+        self.counts[what as usize] = self.counts[what as usize].wrapping_add(1);
+    }
+
+    /// Counts a fill of a day (0 is 2000-01-01), so many microseconds into it.
+    pub fn tick_time(&mut self, day: i32, within: i64) {
+        let hour = &mut self.hours[(within / (DAY / HOURS as i64)) as usize];
+        *hour = hour.wrapping_add(1);
+        let weekday = &mut self.weekdays[day.rem_euclid(WEEKDAYS as i32) as usize];
+        *weekday = weekday.wrapping_add(1);
     }
 
     fn whole_numbers(&mut self) -> impl Iterator<Item = &mut u64> {

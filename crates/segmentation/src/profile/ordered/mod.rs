@@ -55,17 +55,23 @@ pub struct Fragment {
 impl Fragment {
     /// Fills of one instant, of which there is at least one, but for their positions.
     fn instant(events: &[Event]) -> Self {
-        let (pnl, chase) = instant(events);
-        Fragment { first: events[0].at, gaps: Gaps::default(), pnl, chase: Some(chase), positions: Positions::Open }
+        let Instant { given, closes, pnl, notional } = Instant::of(events);
+        Fragment {
+            first: events[0].at,
+            gaps: Gaps::default(),
+            pnl: Pnl::instant(given, closes, pnl),
+            chase: Some(Chase::instant(notional, pnl)),
+            positions: Positions::Open,
+        }
     }
 
     /// Followed by the fills of one instant that is later than all here: the same as appending the fragment of it.
     fn push(&mut self, events: &[Event]) {
-        let (pnl, next) = instant(events);
+        let Instant { given, closes, pnl, notional } = Instant::of(events);
         let gap = events[0].at.abs_diff(self.last());
-        self.pnl.append(self.gaps.count > 0, &pnl, false, false);
+        self.pnl.push(self.gaps.count > 0, given, closes, pnl);
         if let Some(chase) = &mut self.chase {
-            chase.append(&next);
+            chase.push(notional, pnl);
         }
         self.gaps.push(gap);
     }
@@ -129,16 +135,27 @@ impl Fragment {
     }
 }
 
-/// What the fills of one instant realised, and what they traded after it.
-fn instant(events: &[Event]) -> (Pnl, Chase) {
-    let (mut given, mut closes, mut pnl, mut notional) = (0, 0, 0i128, 0i128);
-    for event in events {
-        given += u64::from(event.pnl.is_some());
-        closes += u64::from(event.pnl.is_some_and(|p| p != 0));
-        pnl = pnl.saturating_add(event.pnl.unwrap_or(0));
-        notional = notional.saturating_add(event.notional.unwrap_or(0));
+/// What the fills of one instant say together.
+struct Instant {
+    /// Fills that say what they realised, and those of them that say other than zero.
+    given: u64,
+    closes: u64,
+    pnl: i128,
+    notional: i128,
+}
+
+impl Instant {
+    #[inline]
+    fn of(events: &[Event]) -> Self {
+        let mut all = Instant { given: 0, closes: 0, pnl: 0, notional: 0 };
+        for event in events {
+            all.given += u64::from(event.pnl.is_some());
+            all.closes += u64::from(event.pnl.is_some_and(|p| p != 0));
+            all.pnl = all.pnl.saturating_add(event.pnl.unwrap_or(0));
+            all.notional = all.notional.saturating_add(event.notional.unwrap_or(0));
+        }
+        all
     }
-    (Pnl::instant(given, closes, pnl), Chase::instant(notional, pnl))
 }
 
 /// What is known about the order of an account's trades.

@@ -24,14 +24,25 @@ impl Pnl {
         Pnl { given, closes, first: sum, ..Pnl::default() }
     }
 
+    /// Followed by the fills of one later instant: the same as appending it. `long` as there.
+    #[inline]
+    pub fn push(&mut self, long: bool, given: u64, closes: u64, sum: i128) {
+        self.given = self.given.saturating_add(given);
+        self.closes = self.closes.saturating_add(closes);
+        // Most fills realise nothing, and add nothing.
+        if long && self.last != 0 {
+            self.between = self.between.then(Drawdown::of(self.last));
+        }
+        self.last = sum;
+    }
+
     /// Followed by `next`. `long` and `next_long` tell whether there is more than one instant in each, `shared`
     /// whether the last instant here is also the first one there.
     pub fn append(&mut self, long: bool, next: &Pnl, next_long: bool, shared: bool) {
         self.given = self.given.saturating_add(next.given);
         self.closes = self.closes.saturating_add(next.closes);
         if !shared {
-            // Most fills realise nothing, and add nothing.
-            if long && self.last != 0 {
+            if long {
                 self.between = self.between.then(Drawdown::of(self.last));
             }
             self.last = next.first;
@@ -130,23 +141,43 @@ impl Ratios {
     }
 }
 
+/// A close's notional, negative for a loss; 0 for what is no close.
+fn pending(notional: i128, pnl: i128) -> i128 {
+    match pnl {
+        0 => 0,
+        1.. => notional,
+        _ => notional.saturating_neg(),
+    }
+}
+
 impl Chase {
     /// The trades of one instant: their notional (0 where unknown) and the P&L they realised.
     pub fn instant(notional: i128, pnl: i128) -> Self {
-        Chase { first: notional, pending: notional.saturating_mul(pnl.signum()), ..Chase::default() }
+        Chase { first: notional, pending: pending(notional, pnl), ..Chase::default() }
+    }
+
+    /// Followed by the trades of one later instant: the same as appending it.
+    #[inline]
+    pub fn push(&mut self, notional: i128, pnl: i128) {
+        self.follow(notional);
+        self.pending = pending(notional, pnl);
+    }
+
+    /// What is traded after what this ends with.
+    #[inline]
+    fn follow(&mut self, notional: i128) {
+        if self.pending != 0 && notional > 0 {
+            let ratio = libm::log(money::nearest(notional) / money::nearest(self.pending).abs());
+            let one = Ratios { count: 1, sum: money::whole(ratio * RATIO_UNITS) };
+            if self.pending < 0 { &mut self.lost } else { &mut self.won }.add(one);
+        }
     }
 
     /// Followed by `next`, which begins later than this ends.
     pub fn append(&mut self, next: &Chase) {
-        if self.pending != 0 && next.first > 0 {
-            let ratio = libm::log(money::nearest(next.first) / money::nearest(self.pending).abs());
-            let one = Ratios { count: 1, sum: money::whole(ratio * RATIO_UNITS) };
-            if self.pending < 0 { &mut self.lost } else { &mut self.won }.add(one);
-        }
-        if next.lost.count | next.won.count > 0 {
-            self.lost.add(next.lost);
-            self.won.add(next.won);
-        }
+        self.follow(next.first);
+        self.lost.add(next.lost);
+        self.won.add(next.won);
         self.pending = next.pending;
     }
 
