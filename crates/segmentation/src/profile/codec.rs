@@ -35,19 +35,15 @@ pub trait Sink {
         bytes[n] = v as u8;
         self.put(&bytes[..=n]);
     }
-    fn var128(&mut self, mut v: u128) {
-        if let Ok(small) = u64::try_from(v) {
-            return self.var(small);
+    fn var128(&mut self, v: u128) {
+        match u64::try_from(v) {
+            Ok(small) => self.var(small),
+            Err(_) => {
+                // The low 63 bits are nine bytes, and more follow.
+                self.put(&std::array::from_fn::<u8, 9, _>(|i| (v >> (7 * i)) as u8 | 0x80));
+                self.var128(v >> 63);
+            }
         }
-        let mut bytes = [0u8; 19];
-        let mut n = 0;
-        while v >= 0x80 {
-            bytes[n] = (v as u8) | 0x80;
-            v >>= 7;
-            n += 1;
-        }
-        bytes[n] = v as u8;
-        self.put(&bytes[..=n]);
     }
     /// Signed, zigzag, LEB128.
     fn signed(&mut self, v: i128) {
@@ -248,6 +244,21 @@ impl<'a> Reader<'a> {
         }
         Err(malformed(&format!("{} bytes are left over", self.bytes.len())))
     }
+}
+
+/// Which of up to 127 entries are there, the first one lowest.
+pub fn write_map(bits: impl Iterator<Item = bool>, out: &mut impl Sink) {
+    let map = bits.enumerate().fold(0u128, |map, (i, bit)| map | u128::from(bit) << i);
+    out.var128(map);
+}
+
+/// What [`write_map`] wrote of `len` entries.
+pub fn read_map(len: usize, r: &mut Reader) -> Result<u128> {
+    let map = r.var128()?;
+    if map >> len != 0 {
+        return Err(malformed("a map has unknown entries"));
+    }
+    Ok(map)
 }
 
 /// Bytes as `\x…`, as PostgreSQL's bytea does: exact, and portable between servers of any byte order.

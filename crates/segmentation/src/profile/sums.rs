@@ -1,7 +1,7 @@
 //! Everything of a profile that adds up (class G), and its first and last fill (class M).
 
 use crate::error::Result;
-use crate::profile::codec::{malformed, Reader, Sink};
+use crate::profile::codec::{malformed, read_map, write_map, Reader, Sink};
 use crate::profile::days::DAY;
 use crate::profile::fill::{KINDS, KIND_NAMES};
 use crate::profile::money;
@@ -373,19 +373,6 @@ fn read(r: &mut Reader) -> Result<(Sums, bool)> {
         return Err(malformed("the largest trade is negative"));
     }
     Ok((sums, true))
-}
-
-fn write_map(bits: impl Iterator<Item = bool>, out: &mut impl Sink) {
-    let map = bits.enumerate().fold(0u128, |map, (i, bit)| map | u128::from(bit) << i);
-    out.var128(map);
-}
-
-fn read_map(len: usize, r: &mut Reader) -> Result<u128> {
-    let map = r.var128()?;
-    if map >> len != 0 {
-        return Err(malformed("a map has unknown entries"));
-    }
-    Ok(map)
 }
 
 const _: () = assert!(MONEY < 128 && COUNTS + HOURS + WEEKDAYS < 128, "a map holds 128 entries");
