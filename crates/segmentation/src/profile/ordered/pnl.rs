@@ -24,11 +24,15 @@ impl Pnl {
         Pnl { given, closes, first: sum, ..Pnl::default() }
     }
 
+    fn count(&mut self, given: u64, closes: u64) {
+        self.given = self.given.saturating_add(given);
+        self.closes = self.closes.saturating_add(closes);
+    }
+
     /// Followed by the fills of one later instant: the same as appending it. `long` as there.
     #[inline]
     pub fn push(&mut self, long: bool, given: u64, closes: u64, sum: i128) {
-        self.given = self.given.saturating_add(given);
-        self.closes = self.closes.saturating_add(closes);
+        self.count(given, closes);
         // Most fills realise nothing, and add nothing.
         if long && self.last != 0 {
             self.between = self.between.then(Drawdown::of(self.last));
@@ -39,17 +43,12 @@ impl Pnl {
     /// Followed by `next`. `long` and `next_long` tell whether there is more than one instant in each, `shared`
     /// whether the last instant here is also the first one there.
     pub fn append(&mut self, long: bool, next: &Pnl, next_long: bool, shared: bool) {
-        self.given = self.given.saturating_add(next.given);
-        self.closes = self.closes.saturating_add(next.closes);
         if !shared {
-            if long {
-                self.between = self.between.then(Drawdown::of(self.last));
-            }
-            self.last = next.first;
-        } else if long {
-            self.last = self.last.saturating_add(next.first);
+            self.push(long, next.given, next.closes, next.first);
         } else {
-            self.first = self.first.saturating_add(next.first);
+            self.count(next.given, next.closes);
+            let end = if long { &mut self.last } else { &mut self.first };
+            *end = end.saturating_add(next.first);
         }
         if next_long {
             // The instant that is now last here is no longer the last, unless it is also the first.
